@@ -1,0 +1,101 @@
+"""Address: where browsers reach the hub and the binder, known before the release is installed.
+
+LoadBalancer Services of our own select the pods that the chart will make. Their addresses are there before the first
+install, so `hub_url` is in it, and they survive a reinstall. (Facts: binderhub-chart.md 3.4 option C, pulumi.md 11.2.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Service
+
+from components import labels
+from components.waits import Explained
+
+# The chart makes Services `proxy-public` and `binder` itself, so ours have names of their own.
+HUB_SERVICE: Final = "proxy-public-external"
+BINDER_SERVICE: Final = "binder-external"
+_HINT: Final = (
+    "No load balancer gave {name} an external address within {seconds} s.\n"
+    "  minikube: run `minikube tunnel` in another window and leave it open\n"
+    "  kind:     run cloud-provider-kind\n"
+    "  a cloud:  look at the events: kubectl -n {namespace} describe service {name}\n"
+    "Then run `pulumi up` again: what exists is kept. A slow cloud needs `pulumi config set addressTimeout 900`."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressArgs:
+    """`namespace` and `release` of the hub; `timeout` in seconds for each address; `requires` must exist before."""
+
+    namespace: str
+    release: str
+    timeout: int
+    requires: Sequence[pulumi.Resource] = ()
+
+
+class Address(pulumi.ComponentResource):
+    """Two LoadBalancer Services.
+
+    Outputs: `hub`, the external IP or host name of the hub's proxy; `hub_url` and `binder_url`, absolute, no slash at
+    the end.
+    """
+
+    hub: pulumi.Output[str]
+    hub_url: pulumi.Output[str]
+    binder_url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AddressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("binderhub:components:Address", name, None, opts)
+        hub = self._service(HUB_SERVICE, args, {"app": "jupyterhub", "component": "proxy"}, "http")
+        binder = self._service(BINDER_SERVICE, args, {"app": "binder", "component": "binder"}, 8585)
+        self.hub = hub.status.apply(first_address)
+        self.hub_url = pulumi.Output.concat("http://", self.hub.apply(in_url))
+        self.binder_url = pulumi.Output.concat("http://", binder.status.apply(first_address).apply(in_url))
+        self.register_outputs({"hub": self.hub, "hub_url": self.hub_url, "binder_url": self.binder_url})
+
+    def _service(self, name: str, args: AddressArgs, selector: dict[str, str], target: int | str) -> Service:
+        limit = f"{args.timeout}s"
+        wait = Explained(
+            f"{name}-wait",
+            progress=f"waiting for an external address of service {name}",
+            hint=_HINT.format(name=name, namespace=args.namespace, seconds=args.timeout),
+        )
+        return Service(
+            name,
+            metadata={
+                "name": name,
+                "namespace": args.namespace,
+                "labels": labels.OWN,
+                # The usual wait also wants endpoints, and the pods come later, with the release.
+                "annotations": {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}"},
+            },
+            spec={
+                "type": "LoadBalancer",
+                "selector": {**selector, "release": args.release},
+                "ports": [{"name": "http", "port": 80, "target_port": target}],
+            },
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=args.requires,
+                # The time of an update is a limit of its own, and 10 minutes if unset.
+                custom_timeouts=pulumi.CustomTimeouts(create=limit, update=limit),
+                hooks=wait.hooks,
+            ),
+        )
+
+
+def first_address(status: Any) -> str:
+    """Return the IP or the host name (AWS) of a Service's status. Raises `RunError` if it has none."""
+    ingress = (status.load_balancer.ingress if status and status.load_balancer else None) or []
+    for entry in ingress:
+        if entry.ip or entry.hostname:
+            return str(entry.ip or entry.hostname)
+    raise pulumi.RunError("a LoadBalancer Service lost its external address; run `pulumi refresh`, then `pulumi up`")
+
+
+def in_url(address: str) -> str:
+    """Return an address as it stands in a URL: IPv6 in brackets."""
+    return f"[{address}]" if ":" in address else address

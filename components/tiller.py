@@ -1,0 +1,63 @@
+"""Tiller: the service account whose rights install the release, as in the walkthrough, and nothing that listens."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+from pulumi_kubernetes.core.v1 import ServiceAccount
+from pulumi_kubernetes.rbac.v1 import ClusterRoleBinding
+
+from components import labels
+
+USUAL_ROLE: Final = "cluster-admin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TillerArgs:
+    """`namespace` and `name` of the account, `binding` and `role` of the ClusterRoleBinding that gives it rights.
+
+    With another role than the usual one, the binding's name ends in it; see `binding_name`.
+    """
+
+    namespace: str
+    name: str
+    binding: str
+    role: str
+
+
+class Tiller(pulumi.ComponentResource):
+    """A service account and its cluster role binding.
+
+    Outputs: `account`, the user name to impersonate (`system:serviceaccount:<namespace>:<name>`, known at once);
+    `bound`, the binding's id, known when the rights are there.
+    """
+
+    account: str
+    bound: pulumi.Output[str]
+
+    def __init__(self, name: str, args: TillerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("binderhub:components:Tiller", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        account = ServiceAccount(
+            name, metadata={"name": args.name, "namespace": args.namespace, "labels": labels.OWN}, opts=child
+        )
+        self.binding = ClusterRoleBinding(
+            name,
+            metadata={"name": binding_name(args.binding, args.role), "labels": labels.OWN},
+            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": args.role},
+            subjects=[{"kind": "ServiceAccount", "name": args.name, "namespace": args.namespace}],
+            # First away with the old rights, then the new ones.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[account], delete_before_replace=True),
+        )
+        self.account = f"system:serviceaccount:{args.namespace}:{args.name}"
+        self.bound = self.binding.id
+        self.register_outputs({"account": self.account, "bound": self.bound})
+
+
+def binding_name(binding: str, role: str) -> str:
+    """Return the binding's name in the cluster: `binding`, followed by the role unless that is the usual one.
+
+    A binding's role can never change, and the preview of a replacement under the same name fails in the provider
+    ("cannot change roleRef", seen with pulumi-kubernetes 4.25.0): another role therefore is another object.
+    """
+    return binding if role == USUAL_ROLE else f"{binding}-{role}"
