@@ -1,0 +1,94 @@
+"""The command line: `python -m rehearsal run|stop|toolchain`."""
+
+import argparse
+import signal
+import sys
+import time
+from types import FrameType
+
+import pulumi
+from rich.console import Console
+
+from rehearsal import runs, toolchain
+from rehearsal.cluster import ClusterError
+from rehearsal.rehearse import Order, Outcome, UsageError, rehearse
+from rehearsal.screen import Screen
+from rehearsal.toolchain import ToolchainError
+from rehearsal.workspace import CommandError
+
+_OK, _FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(prog="python -m rehearsal", description="Run a stack on a throwaway Kubernetes.")
+    commands = top.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="preview, up, and a second preview that must be empty")
+    run.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
+    run.add_argument("--chart", default="", help="a chart (.tgz or folder) in place of the stack's own")
+    run.add_argument("--keep", action="store_true", help="leave the cluster running, to look around")
+    run.add_argument("--json", action="store_true", help="print the outcome as JSON on standard output")
+    commands.add_parser("stop", help="remove kept clusters, and what killed rehearsals left")
+    commands.add_parser("toolchain", help="get the programs that a rehearsal needs, and say where they are")
+    return top
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; return its exit status: 0 all held, 1 a step failed, 2 bad input, 130 interrupted."""
+    given = parser().parse_args(arguments)
+    screen = Screen(Console(stderr=getattr(given, "json", False)))
+    # A terminated run must clean up as an interrupted one does.
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _interrupt)
+    try:
+        if given.command == "stop":
+            return _stop(screen)
+        if given.command == "toolchain":
+            return _toolchain(screen)
+        order = Order(stack=given.stack, chart=given.chart, keep=given.keep)
+        return _show(rehearse(order, screen), screen, given.json)
+    except (UsageError, pulumi.RunError) as error:
+        screen.say(f"error: {error}")
+        return _USAGE
+    except (ToolchainError, ClusterError, CommandError) as error:
+        screen.say(f"\n{error}")
+        return _FAILED
+    except KeyboardInterrupt:
+        screen.say("\ninterrupted; everything that was started is stopped")
+        return _INTERRUPTED
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _show(outcome: Outcome, screen: Screen, as_json: bool) -> int:
+    screen.table("Outputs", outcome.outputs)
+    screen.table(f"Objects ({sum(outcome.objects.values())})", outcome.objects)
+    if outcome.folder:
+        screen.look_around(outcome.folder, outcome.outputs["namespace"])
+    chart = f"{outcome.chart['version']} ({outcome.chart['source']})"
+    screen.say(f"\nStack {outcome.stack} holds: chart {chart}, {outcome.seconds['total']:.1f} s in all.")
+    if as_json:
+        print(outcome.as_json())
+    return _OK
+
+
+def _stop(screen: Screen) -> int:
+    tools = toolchain.ensure(console=screen.console) if runs.leftover(include_kept=True) else None
+    gone = runs.sweep(tools, include_kept=True) if tools else []
+    screen.say("\n".join(f"removed {name}" for name in gone) or "nothing to remove")
+    return _OK
+
+
+def _toolchain(screen: Screen) -> int:
+    begin = time.monotonic()
+    tools = toolchain.ensure(console=screen.console)
+    screen.table(
+        f"Toolchain, ready in {time.monotonic() - begin:.2f} s", {"programs": tools.bin, "plugins": tools.plugins}
+    )
+    return _OK
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
