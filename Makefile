@@ -38,10 +38,10 @@ types: $(VENV)/ready
 	$(VENV)/bin/mypy
 
 unit: $(VENV)/ready
-	$(RUN) -m pytest tests/unit
+	$(RUN) -m pytest tests/unit --numprocesses 2
 
 engine: toolchain
-	$(RUN) -m pytest tests/engine
+	$(RUN) -m pytest tests/engine --numprocesses 3 --dist loadgroup
 
 # An environment of its own, with no pins of ours, so that a release which breaks the program is seen here first.
 test-newest: .venv-newest/ready

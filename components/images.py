@@ -226,7 +226,7 @@ def _host_problems(registry: Registry, kind: Kind, prefix: str) -> list[tuple[st
     host = registry.host
     if not host:
         return []
-    if registry.kind == DOCKER_HUB or kind.one_host:
+    if kind.one_host:
         expected = f"no host: there is only one {kind.title}"
         return [("registryHost", host, expected, "pulumi config rm registryHost")]
     if _fits(host, registry.kind):
@@ -268,20 +268,19 @@ def _missing(password: object) -> bool:
 
 def _token_problems(registry: Registry, kind: Kind, prefix: str) -> list[tuple[str, str, str, str]]:
     url, setting = registry.token_url, "registryTokenUrl"
-    if url and kind.token_setting == "forbidden":
+    if not url and kind.token_setting != "needed":
+        return []
+    if kind.token_setting == "forbidden":
         expected = f"no token address: with {kind.title} it is known, or there is none"
         return [(setting, url, expected, f"pulumi config rm {setting}")]
     if kind.registry_class:
         expected = "the token of an account at Google's metadata server"
         example, good = kind.token_url, re.compile(re.escape(METADATA_SERVER) + r"[^\s/<>]+/token")
     else:
-        prefix_host = split_host(prefix)[0]
-        host = next(h for h in (registry.host, prefix_host, kind.host) if _fits(h, registry.kind))
+        host = next(h for h in (registry.host, split_host(prefix)[0], kind.host) if _fits(h, registry.kind))
         expected = f"the address of the token server, which `curl -sI https://{host}/v2/` names as realm and service"
         example, good = f"https://{host}/v2/token?service={host}", re.compile(r"https?://[^\s<>/]+/[^\s<>]*")
-    if good.fullmatch(url) or (not url and kind.token_setting != "needed"):
-        return []
-    return [(setting, url, expected, f"pulumi config set {setting} '{example}'")]
+    return [] if good.fullmatch(url) else [(setting, url, expected, f"pulumi config set {setting} '{example}'")]
 
 
 def prefix_problem(prefix: str, *, kind: str = "", host: str = "") -> tuple[str, str] | None:
@@ -323,13 +322,13 @@ def _place_problem(prefix: str, kind: str, host: str) -> str:
     found, actual = split_host(prefix)[0], kind_of(prefix)
     if found and not _is_host(found):
         return "a host's name in front, with at most a port (:5000)"
+    kind = kind or actual
     if not kind:
         return ""
     if not _fits(found, kind):
-        other = (
-            f"; this one lives on {found or 'Docker Hub'}: set registry: {actual}" if actual not in ("", kind) else ""
-        )
-        return f"a prefix on {KINDS[kind].title}: {KINDS[kind].shape}{other}"
+        expected = f"a prefix on {KINDS[kind].title}: {KINDS[kind].shape}"
+        lives = f"; this one lives on {found or 'Docker Hub'}: set registry: {actual}"
+        return expected if actual in ("", kind) else expected + lives
     if host and host != found and _fits(host, kind) and not KINDS[kind].one_host:
         return f"a prefix on the registry's host, {host}"
     return ""
@@ -385,8 +384,9 @@ def _words(prefix: str) -> tuple[str, str]:
     text = re.sub(r"@.*$", "", _SCHEME.sub("", text, count=1), flags=re.DOTALL)
     text = re.sub(r"[^a-z0-9./:-]+", "-", text).strip("/-")
     first, slash, rest = text.partition("/")
-    if _is_host(first) and (slash or _kind_of_host(first)):
-        return first, re.sub(r":[^/]*$", "", rest).replace(":", "-")
+    for host in (first, first.partition(":")[0]):
+        if _is_host(host) and (slash or _kind_of_host(host)):
+            return host, re.sub(r":[^/]*$", "", rest).replace(":", "-")
     return "", re.sub(r":[^/]*$", "", text).replace(":", "-")
 
 
@@ -456,9 +456,9 @@ def clashes(own: str, others: Mapping[str, str]) -> list[tuple[str, str]]:
     """
     found = []
     mine = _place(own)
-    for name, other in others.items():
+    for name, other in others.items() if own.strip() else ():
         theirs = _place(other)
-        if not own.strip() or not other.strip():
+        if not other.strip():
             continue
         if mine == theirs:
             found.append((name, f"{other} is the same place" if own != other else "the same prefix"))

@@ -7,6 +7,7 @@ resource whose registration failed never gets one.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -90,7 +91,9 @@ def unready_pods(kubeconfigs: Iterable[str], context: str, namespace: str) -> Lo
             kubectl, *command, stdin=quiet, stderr=quiet, stdout=asyncio.subprocess.PIPE, env=environment
         )
         out, _ = await process.communicate()
-        return reasons(json.loads(out)["items"]) if process.returncode == 0 else []
+        with contextlib.suppress(ValueError, KeyError):  # what is not an answer shows nothing
+            return reasons(json.loads(out)["items"]) if process.returncode == 0 else []
+        return []
 
     return look
 

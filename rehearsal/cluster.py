@@ -6,7 +6,9 @@ Facts: toolchain.md, "The cluster".
 
 import contextlib
 import os
+import random
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +38,14 @@ NODES: Final = 3
 # A documentation address (RFC 5737): the default ones may be a machine's real subnet.
 _NODE_ADDRESS: Final = "198.51.100.1"
 _READY_WITHIN: Final = 60
+_PORTS: Final = (
+    "kubeApiserverPort",
+    "kubeControllerManagerPort",
+    "kubeSchedulerPort",
+    "kwokControllerPort",
+    "etcdPort",
+    "etcdPeerPort",
+)
 
 
 class ClusterError(Exception):
@@ -79,9 +89,28 @@ def stop(tools: Toolchain, cluster: Cluster) -> None:
 
 
 def _write_config(tools: Toolchain, folder: Path) -> None:
-    files = [_MANIFESTS / "kwokctl.yaml", *(tools.stages / s for s in _STOCK_STAGES), _MANIFESTS / "load-balancer.yaml"]
-    (folder / "kwok.yaml").write_text("\n---\n".join(file.read_text() for file in files))
+    own = yaml.safe_load((_MANIFESTS / "kwokctl.yaml").read_text())
+    own["options"] |= dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+    stages = [*(tools.stages / stage for stage in _STOCK_STAGES), _MANIFESTS / "load-balancer.yaml"]
+    (folder / "kwok.yaml").write_text("\n---\n".join([yaml.safe_dump(own), *(file.read_text() for file in stages)]))
     (folder / "home").mkdir(exist_ok=True)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return free ports of 127.0.0.1, at random.
+
+    kwokctl itself takes the first free ones below 32768, so that two clusters that start at once take the same. Ports
+    above are no choice either: the system hands them to connections that go out.
+    """
+    with contextlib.ExitStack() as held:
+        found: list[int] = []
+        for port in random.sample(range(20_000, 32_000), 1000):
+            with contextlib.suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise ClusterError("there are no free ports from 20000 to 32000 on this machine")
 
 
 def _create(tools: Toolchain, cluster: Cluster) -> None:

@@ -48,7 +48,7 @@ class Line:
 
     def print(self, text: str) -> None:
         """Print a line as it is, above the live ones."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def _show(self, text: str) -> None:
         self._last = time.monotonic()

@@ -93,6 +93,13 @@ def check(order: Order) -> tuple[StackFile, settings.Settings]:
     if order.chart:
         # A path from the command line is meant from where the person stands, not from the project's folder.
         place = Path(order.chart).expanduser().absolute()
+        try:
+            chart.local(str(place), order.project)
+        except chart.ChartError as error:
+            raise UsageError(
+                f"--chart {order.chart}: not a chart that can be rehearsed\n      expected: {error}\n"
+                "      example:  make rehearse CHART=charts/binderhub.tgz"
+            ) from None
         plain = {k: v for k, v in file.config.items() if k != f"{settings.PROJECT}:chartVersion"}
         file = StackFile({**plain, f"{settings.PROJECT}:chart": str(place)}, file.secrets, file.filled)
     return file, settings.read(_filled_in(file), _roots(file), order.stack, order.project)
@@ -172,8 +179,13 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
         screen.say(f"placeholders stand for: {', '.join(sorted(file.secrets))}")
     with runs.new(tools, order.stack) as run:
         space = _prepared(tools, run, order, wanted, chosen, file, outcome, screen)
-        _engine(space, outcome, screen)
-        outcome.objects = count_objects(space)
+        try:
+            _engine(space, outcome, screen)
+        except CommandError:
+            if order.keep:  # a failed stack is what one wants to look at
+                _keep(run, space, outcome)
+                screen.look_around(outcome.folder, wanted.namespace)
+            raise
         if order.keep:
             _keep(run, space, outcome)
     outcome.seconds["total"] = round(time.monotonic() - begin, 2)
@@ -236,6 +248,7 @@ def _engine(space: Workspace, outcome: Outcome, screen: Screen) -> None:
     with _timed(outcome, "second_preview"), screen.step("second preview, nothing to change"):
         space.pulumi("preview", "--expect-no-changes")
     outcome.outputs = json.loads(space.pulumi("stack", "output", "--json").out)
+    outcome.objects = count_objects(space)
 
 
 def count_objects(space: Workspace) -> dict[str, int]:

@@ -44,7 +44,7 @@ def runs_folder() -> Path:
 
 
 def _lock(name: str) -> FileLock:
-    return FileLock(runs_folder() / f"{name}.lock")
+    return FileLock(_lock_file(name))
 
 
 @contextlib.contextmanager
@@ -54,13 +54,13 @@ def new(tools: Toolchain, stack: str) -> Iterator[Run]:
     runs_folder().mkdir(parents=True, exist_ok=True)
     with _lock(name):
         run = Run(name, runs_folder() / name)
-        run.folder.mkdir(mode=0o700)
         try:
+            run.folder.mkdir(mode=0o700)
             yield run
         finally:
             if not run.kept:
                 remove(tools, run)
-    _lock_file(name).unlink(missing_ok=True)
+            _lock_file(name).unlink(missing_ok=True)  # names are never used again
 
 
 def _lock_file(name: str) -> Path:
@@ -69,13 +69,15 @@ def _lock_file(name: str) -> Path:
 
 def remove(tools: Toolchain, run: Run) -> None:
     """Stop the run's cluster and every process of it, and remove its folder."""
-    cluster.stop(tools, cluster.Cluster(run.name, run.folder, run.folder / "kubeconfig"))
+    if run.folder.exists():
+        cluster.stop(tools, cluster.Cluster(run.name, run.folder, run.folder / "kubeconfig"))
     shutil.rmtree(run.folder, ignore_errors=True)
 
 
 def leftover(include_kept: bool = False) -> list[Run]:
     """Return the runs whose process is gone: those that were killed and, if asked, those that were kept."""
-    runs = [Run(folder.name, folder) for folder in sorted(runs_folder().glob("rehearsal-*")) if folder.is_dir()]
+    names = sorted({path.name.removesuffix(".lock") for path in runs_folder().glob("rehearsal-*")})
+    runs = [Run(name, runs_folder() / name) for name in names]
     return [run for run in runs if (include_kept or not run.kept) and _abandoned(run)]
 
 

@@ -17,7 +17,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Print one line as it is."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:

@@ -65,10 +65,17 @@ def _locked_paths(value: Any, path: str = "") -> Iterator[str]:
         yield path
     elif isinstance(value, dict):
         for key, below in value.items():
-            yield from _locked_paths(below, f"{path}.{key}" if path else str(key))
+            yield from _locked_paths(below, path + _step(str(key), first=not path))
     elif isinstance(value, list):
         for index, below in enumerate(value):
             yield from _locked_paths(below, f"{path}[{index}]")
+
+
+def _step(key: str, first: bool) -> str:
+    """Return one step of a path; a name that holds the path's own signs is quoted."""
+    if any(sign in key for sign in '.["'):
+        return f"[{json.dumps(key)}]"
+    return key if first else f".{key}"
 
 
 def _without_locked(value: Any) -> Any:
@@ -86,7 +93,7 @@ def as_engine(config: Mapping[str, Any]) -> dict[str, str]:
     def text(value: Any) -> str:
         return value if isinstance(value, str) else json.dumps(value)
 
-    return {key: text(value) for key, value in config.items()}
+    return {key: text(value) for key, value in config.items() if value is not None}
 
 
 def copy_project(source: Path, target: Path) -> None:
