@@ -1,0 +1,77 @@
+"""One throwaway cluster for all engine tests; each test has its own namespace, stack and state.
+
+The tests mostly wait, so several workers (pytest-xdist) share the machine. The cluster belongs to the process that
+the person started; it reaches the workers by the environment.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from rehearsal import cluster, runs, toolchain
+from rehearsal.toolchain import Toolchain
+from tests.engine.support import Bench, Stack
+
+CONTEXT = "minikube"
+_FOLDER = "BINDERHUB_TESTS_FOLDER"
+_exits = ExitStack()
+
+
+@pytest.hookimpl(tryfirst=True)  # before the workers are started, who inherit the environment
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput") or session.config.option.collectonly:
+        return
+    tools = toolchain.ensure()
+    runs.sweep(tools)
+    run = _exits.enter_context(runs.new(tools, "tests"))
+    _exits.enter_context(cluster.running(tools, run.folder, run.name, CONTEXT))
+    os.environ[_FOLDER] = str(run.folder)
+
+
+def pytest_unconfigure() -> None:
+    _exits.close()
+
+
+@pytest.fixture(scope="session")
+def tools() -> Toolchain:
+    return toolchain.ensure()
+
+
+@pytest.fixture(scope="session")
+def bench(tools: Toolchain) -> Bench:
+    folder = Path(os.environ[_FOLDER])
+    return Bench(tools, folder, folder / "kubeconfig")
+
+
+@pytest.fixture(scope="session")
+def dev(bench: Bench) -> Stack:
+    """The dev stack as it is in the repository, brought up once. Tests that change it put it back.
+
+    Whoever uses it is in the group `dev`, so that one worker runs them all.
+    """
+    stack = bench.stack("dev", {})
+    stack.up()
+    return stack
+
+
+@pytest.fixture
+def new_stack(bench: Bench) -> Iterator[Callable[..., Stack]]:
+    """Makes stacks for one test, with names of their own, and destroys them after it."""
+    made: list[Stack] = []
+
+    def make(release: str, **config: str) -> Stack:
+        own = {"release": release, "tiller": f"name: tiller-{release}", **config}
+        made.append(bench.stack(release, own))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.pulumi("destroy", "--yes", "--skip-preview")
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    return Path(__file__).resolve().parents[2]

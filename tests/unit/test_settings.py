@@ -1,0 +1,359 @@
+"""The settings of a stack: what they become, what is refused, and what no message ever shows."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from conftest import HEX, ROOT
+
+from components import settings, versions
+from components.settings import KEYS, TOKEN_KEYS, Secret, Settings, SettingsError
+
+PASSWORD = "pa55-Word"
+GOOD = {"imagePrefix": "acme/binder-dev-", "registryUsername": "acme", "registryPassword": PASSWORD}
+ALWAYS_SECRET = {key.full for key in KEYS if key.secret}
+
+
+def full(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key if ":" in key else f"binderhub:{key}": value for key, value in config.items()}
+
+
+def read(more: Mapping[str, Any] | None = None, *, stack: str = "dev", encrypted: tuple[str, ...] = ()) -> Settings:
+    """Read the good config with changes: None takes a key away; `encrypted` keys are secret beside the usual ones."""
+    config = {k: v for k, v in full({**GOOD, **(more or {})}).items() if v is not None}
+    return settings.read(config, ALWAYS_SECRET | set(full(dict.fromkeys(encrypted))), stack, ROOT)
+
+
+def refused(more: Mapping[str, Any], **options: Any) -> SettingsError:
+    with pytest.raises(SettingsError) as caught:
+        read(more, **options)
+    return caught.value
+
+
+# --- what is accepted ---------------------------------------------------------------------------------------------
+
+
+def stack_file(stack: str) -> dict[str, str]:
+    """The example's config as the engine gives it, with the password that the example leaves to its reader."""
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in config.items()}
+    return {**texts, "binderhub:registryPassword": PASSWORD}
+
+
+@pytest.mark.parametrize(
+    ("stack", "prefix", "protect", "wait", "account", "context"),
+    [
+        ("dev", "examplelab/binder-dev-", False, 300, "tiller", "minikube"),
+        ("prod", "examplelab/binder-prod-", True, 900, "tiller-binderhub-prod", "prod-cluster"),
+    ],
+)
+def test_the_example_stacks(stack: str, prefix: str, protect: bool, wait: int, account: str, context: str) -> None:
+    got = settings.read(stack_file(stack), ALWAYS_SECRET, stack, ROOT)
+    assert (got.stack, got.image_prefix, got.protect, got.address_timeout) == (stack, prefix, protect, wait)
+    assert asdict(got.tiller) == {
+        "namespace": "kube-system",
+        "name": account,
+        "binding": account,
+        "role": "cluster-admin",
+    }
+    assert (got.cluster.context, got.cluster.identifier) == (context, f"binderhub-{stack}")
+    assert got.registry.password.reveal() == PASSWORD
+
+
+def test_defaults() -> None:
+    assert read() == Settings(
+        stack="dev",
+        image_prefix="acme/binder-dev-",
+        registry=settings.RegistrySettings(username="acme", password=Secret(PASSWORD)),
+        release="binderhub",
+        namespace="binderhub",
+        chart=settings.chart.published(),
+        timeout=900,
+        address_timeout=300,
+        exposure="loadbalancer",
+        protect=False,
+        tiller=settings.TillerSettings(namespace="kube-system", name="tiller", binding="tiller", role="cluster-admin"),
+        tokens=settings.TokenSettings(rotation=1, given={}),
+        cluster=settings.ClusterSettings(kubeconfig="", context="", identifier="binderhub-dev"),
+    )
+
+
+def test_an_empty_text_counts_as_not_set() -> None:
+    optional = {key.full: "" for key in KEYS if not key.required}
+    assert read(optional) == read()
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "value"),
+    [
+        ({"release": "hub2"}, "namespace", "hub2"),
+        ({"release": "hub2", "namespace": "ns"}, "namespace", "ns"),
+        ({"release": "a" * 53}, "release", "a" * 53),
+        ({"namespace": "a" * 63}, "namespace", "a" * 63),
+        ({"timeout": "10"}, "timeout", 10),
+        ({"timeout": 86_400}, "timeout", 86_400),
+        ({"addressTimeout": "5"}, "address_timeout", 5),
+        ({"rotation": "0"}, "tokens.rotation", 0),
+        ({"rotation": 0}, "tokens.rotation", 0),
+        ({"rotation": "999999"}, "tokens.rotation", 999_999),
+        ({"protect": "true"}, "protect", True),
+        ({"protect": "False"}, "protect", False),
+        ({"protect": True}, "protect", True),
+        ({"chartVersion": "1.0.0-x"}, "chart.version", "1.0.0-x"),
+        ({"chart": "tests/charts/binderhub"}, "chart.reference", "./tests/charts/binderhub"),
+        ({"tiller": '{"name": "t2"}'}, "tiller.binding", "t2"),
+        ({"tiller": {"name": "t2", "binding": "b2"}}, "tiller.binding", "b2"),
+        ({"tiller": '{"role": "system:thing.x"}'}, "tiller.role", "system:thing.x"),
+        ({"clusterIdentifier": "moved"}, "cluster.identifier", "moved"),
+        ({"kubernetes:kubeconfig": "/k"}, "cluster.kubeconfig", "/k"),
+        ({"kubernetes:context": "c"}, "cluster.context", "c"),
+    ],
+)
+def test_a_value_arrives(more: dict[str, Any], path: str, value: object) -> None:
+    got: Any = read(more)
+    for part in path.split("."):
+        got = getattr(got, part)
+    assert got == value
+    assert type(got) is type(value)
+
+
+def test_protect_in_prod_can_be_switched_off() -> None:
+    assert read(stack="prod").protect
+    assert not read({"protect": "false"}, stack="prod").protect
+
+
+def test_given_tokens() -> None:
+    got = read({"apiToken": HEX, "cryptKey": "ab" * 16})
+    assert got.tokens.given == {"apiToken": Secret(HEX), "cryptKey": Secret("ab" * 16)}
+
+
+def test_the_pin_is_the_default_chart() -> None:
+    assert read().chart.version == versions.CHART_VERSION
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------
+
+BAD = [
+    ("imagePrefix", None, "missing", "start of the name of every image", "pulumi config set imagePrefix my-org/"),
+    ("imagePrefix", "Acme/X-", "'Acme/X-'", "lower case", "pulumi config set imagePrefix acme/x-"),
+    ("imagePrefix", '{"a": 1}', "'{\"a\": 1}'", "a text", "pulumi config set imagePrefix my-org/"),
+    ("imagePrefix", ["a"], "['a']", "a text", "pulumi config set imagePrefix my-org/"),
+    ("registryUsername", None, "missing", "user of the registry", "pulumi config set registryUsername my-docker-id"),
+    ("registryUsername", "", "missing", "user of the registry", "pulumi config set registryUsername my-docker-id"),
+    ("registryPassword", None, "missing", "access token", "pulumi config set --secret registryPassword"),
+    ("release", "a" * 54, "'aaa", "at most 53 lower case letters", "pulumi config set release binderhub"),
+    ("namespace", "a" * 64, "'aaa", "at most 63 lower case letters", "pulumi config set namespace binderhub"),
+    ("namespace", "My_ns", "'My_ns'", "lower case letters, digits", "pulumi config set namespace binderhub"),
+    ("namespace", "-ns", "'-ns'", "starting with a letter or digit", "pulumi config set namespace binderhub"),
+    ("chart", "no/such.tgz", "'no/such.tgz'", "nothing exists at", "pulumi config set chart charts/binderhub.tgz"),
+    ("chart", "README.md", "'README.md'", "a Helm chart", "pulumi config set chart charts/binderhub.tgz"),
+    ("timeout", "soon", "'soon'", "a whole number from 10 to 86400", "pulumi config set timeout 900"),
+    ("timeout", "9", "'9'", "a whole number from 10 to 86400", "pulumi config set timeout 900"),
+    ("timeout", "0", "'0'", "a whole number from 10 to 86400", "pulumi config set timeout 900"),
+    ("timeout", "60.5", "'60.5'", "a whole number", "pulumi config set timeout 900"),
+    ("timeout", True, "True", "a whole number", "pulumi config set timeout 900"),
+    ("addressTimeout", "86401", "'86401'", "a whole number from 5 to 86400", "pulumi config set addressTimeout 300"),
+    ("rotation", "-1", "'-1'", "a whole number from 0 to 999999", "pulumi config set rotation 2"),
+    ("rotation", "1000000", "'1000000'", "a whole number from 0 to 999999", "pulumi config set rotation 2"),
+    ("exposure", "magic", "'magic'", "loadbalancer", "pulumi config set exposure loadbalancer"),
+    ("protect", "yes", "'yes'", "true or false", "pulumi config set protect true"),
+    ("protect", "1", "'1'", "true or false", "pulumi config set protect true"),
+    ("tiller", "tiller", "'tiller'", "a map with the keys namespace, name, binding, role", "--path tiller.role"),
+    ("tiller", "[1]", "[1]", "a map with the keys namespace, name, binding, role", "--path tiller.role"),
+    ("tiller.name", '{"name": "T"}', "'T'", "lower case letters", "pulumi config set --path tiller.name tiller"),
+    ("tiller.namespace", '{"namespace": ""}', "''", "lower case letters", "--path tiller.namespace"),
+    ("tiller.binding", '{"binding": "a b"}', "'a b'", "the name of a", "pulumi config set --path tiller.binding"),
+    (
+        "tiller.role",
+        '{"role": "-x"}',
+        "'-x'",
+        "the name of a binding or a role",
+        "pulumi config set --path tiller.role",
+    ),
+    ("tiller.rule", '{"rule": "view"}', "'view'", "perhaps role", "pulumi config rm --path tiller.rule"),
+    ("tiller.namespace", '{"namespace": "binderhub"}', "'binderhub'", "not the hub's own", "tiller.namespace kube-sys"),
+    ("apiToken", "xyz", "a value that does not fit (not shown)", "32 hexadecimal", "set --secret apiToken"),
+    ("cryptKey", HEX.upper(), "a value that does not fit (not shown)", "32 hexadecimal", "set --secret cryptKey"),
+    ("imagePrefx", "a/b-", "an unknown key", "perhaps imagePrefix", "pulumi config rm imagePrefx"),
+    ("zzz", "1", "an unknown key", "one of addressTimeout, apiToken", "pulumi config rm zzz"),
+    ("kubernetes:context", ["a"], "['a']", "a text", "pulumi config set kubernetes:context minikube"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "found", "expected", "example"), BAD)
+def test_a_refusal_names_key_finding_expectation_and_example(
+    key: str, value: Any, found: str, expected: str, example: str
+) -> None:
+    error = refused({key.partition(".")[0]: value})
+    (problem,) = error.problems
+    assert problem.key == (key if ":" in key else f"binderhub:{key}")
+    text = str(error)
+    head = f"  1. {problem.key}: {found}" if found == "missing" else f"  1. {problem.key}: found {found}"
+    assert text.startswith(f"1 problem in the settings of stack dev (Pulumi.dev.yaml); nothing was touched\n{head}"), (
+        text
+    )
+    lines = text.splitlines()
+    assert lines[2].startswith("      expected: ")
+    assert expected in lines[2]
+    assert lines[3].startswith("      example:  ")
+    assert example in lines[3]
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize("more", [{"release": "My_hub"}, {"tiller": '{"name": "a b"}'}])
+def test_one_mistake_is_one_problem(more: dict[str, str]) -> None:
+    """A default that follows from a wrong value is not a second mistake."""
+    assert len(refused(more).problems) == 1
+
+
+def test_a_null_in_a_map_counts_as_not_set() -> None:
+    assert read({"tiller": '{"role": null}'}).tiller.role == "cluster-admin"
+
+
+def test_all_problems_at_once() -> None:
+    error = refused(
+        {"imagePrefix": None, "timeout": "x", "typo": "1", "protect": "maybe", "tiller": '{"namespace": "binderhub"}'},
+        stack="prod",
+    )
+    assert {p.key.removeprefix("binderhub:") for p in error.problems} == {
+        "imagePrefix",
+        "timeout",
+        "typo",
+        "protect",
+        "tiller.namespace",
+    }
+    assert str(error).startswith("5 problems in the settings of stack prod (Pulumi.prod.yaml); nothing was touched\n")
+    assert [line[:5] for line in str(error).splitlines() if line[2:3].isdigit()] == [f"  {n}. " for n in range(1, 6)]
+
+
+def test_a_chart_path_excludes_a_chart_version() -> None:
+    error = refused({"chart": "tests/charts/binderhub", "chartVersion": "1.0"})
+    assert "binderhub:chartVersion: found '1.0'" in str(error)
+    assert "no version beside a chart's path" in str(error)
+    assert "pulumi config rm chartVersion" in str(error)
+
+
+def test_tiller_in_the_hubs_own_namespace_wherever_that_is() -> None:
+    assert read({"namespace": "a", "tiller": '{"namespace": "b"}'}).tiller.namespace == "b"
+    error = refused({"namespace": "tools", "tiller": '{"namespace": "tools"}'})
+    assert "its pods could take tiller's rights" in str(error)
+    assert "binderhub:tiller.namespace" in str(refused({"release": "kube-system"}))
+
+
+def test_pulumi_prints_the_error_without_a_traceback() -> None:
+    assert issubclass(SettingsError, pulumi.RunError)
+
+
+# --- secrets ------------------------------------------------------------------------------------------------------
+
+HIDDEN = "S3cr3t-never-shown"
+
+
+@pytest.mark.parametrize("key", ["registryPassword", *TOKEN_KEYS])
+def test_a_secret_in_clear_is_refused_and_not_shown(key: str) -> None:
+    config = full({**GOOD, key: HIDDEN})
+    with pytest.raises(SettingsError) as caught:
+        settings.read(config, ALWAYS_SECRET - {f"binderhub:{key}"}, "dev", ROOT)
+    (problem,) = caught.value.problems
+    assert (problem.key, problem.found) == (f"binderhub:{key}", "a secret in clear")
+    assert f"pulumi config set --secret {key}" in str(caught.value)
+    assert HIDDEN not in str(caught.value)
+    assert HIDDEN not in repr(caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("more", "encrypted"),
+    [
+        *(({key: HIDDEN}, (key,)) for key in TOKEN_KEYS),
+        ({"registryPassword": HIDDEN, "timeout": "x"}, ()),
+        ({"registryPasword": HIDDEN}, ()),
+        ({"registryPasword": HIDDEN}, ("registryPasword",)),
+        # Encrypted by their owner, though no secret is expected there.
+        *(({key: HIDDEN}, (key,)) for key in ("imagePrefix", "release", "namespace", "chart", "timeout", "protect")),
+        ({"exposure": HIDDEN}, ("exposure",)),
+        ({"tiller": HIDDEN}, ("tiller",)),
+        ({"tiller": json.dumps({"password": HIDDEN})}, ("tiller",)),
+        ({"tiller": json.dumps({"name": HIDDEN})}, ("tiller",)),
+        ({"registryUsername": f"[{HIDDEN}]"}, ("registryUsername",)),
+    ],
+)
+def test_no_error_shows_what_is_encrypted(more: dict[str, str], encrypted: tuple[str, ...]) -> None:
+    error = refused(more, encrypted=encrypted)
+    for text in (str(error), repr(error), repr(error.problems)):
+        assert HIDDEN.lower() not in text.lower()
+
+
+def test_settings_show_no_secret() -> None:
+    got = read({"apiToken": HEX})
+    for text in (repr(got), str(got), f"{got.registry.password}", repr(got.tokens.given)):
+        assert PASSWORD not in text
+        assert HEX not in text
+    assert "***" in repr(got)
+
+
+def test_secrets_compare_by_their_text() -> None:
+    assert Secret("a") == Secret("a")
+    assert hash(Secret("a")) == hash(Secret("a"))
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+
+
+def test_required_secrets() -> None:
+    assert settings.required_secrets({}) == ("binderhub:registryPassword",)
+
+
+# --- load, and its price ------------------------------------------------------------------------------------------
+
+
+def test_load_reads_the_running_stack(loop: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(pulumi.runtime.Mocks):
+        def call(self, args: object) -> dict[str, Any]:
+            return {}
+
+        def new_resource(self, args: object) -> tuple[str, dict[str, Any]]:
+            return "", {}
+
+    pulumi.runtime.settings.set_root_resource(None)  # type: ignore[arg-type]
+    pulumi.runtime.set_mocks(Silent(), project="binderhub", stack="prod")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(full({"chart": "tests/charts/binderhub", "apiToken": HEX})))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["binderhub:apiToken"]))
+    try:
+        pulumi.runtime.set_all_config(full(GOOD), ["binderhub:registryPassword"])
+        got = settings.load()
+    finally:
+        pulumi.runtime.set_all_config({}, [])
+    assert (got.stack, got.image_prefix, got.chart.reference) == (
+        "prod",
+        GOOD["imagePrefix"],
+        "./tests/charts/binderhub",
+    )
+    assert got.tokens.given == {"apiToken": Secret(HEX)}
+
+
+def test_settings_load_neither_provider() -> None:
+    """A rehearsal reads them before anything else, and each provider's SDK costs time."""
+    program = "import sys, components.settings; print([m for m in sys.modules if m.startswith('pulumi_')])"
+    got = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert got.stdout.strip() == "[]"
+
+
+def test_reading_takes_no_time() -> None:
+    read({"chart": "tests/charts/binderhub"})
+    begin = time.perf_counter()
+    read({"chart": "tests/charts/binderhub"})
+    assert time.perf_counter() - begin < 0.03
+
+
+def test_the_examples_name_no_secret_in_clear() -> None:
+    for file in ROOT.glob("Pulumi.*.yaml"):
+        config = yaml.safe_load(file.read_text())["config"]
+        clear = {k for k in ALWAYS_SECRET & set(config) if not isinstance(config[k], dict)}
+        assert not clear, f"{file.name}: {clear}"

@@ -1,0 +1,159 @@
+"""The Helm values: the whole dict, what is an output in it, and what its fingerprint notices."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pytest
+from conftest import ROOT
+
+from components import settings, values
+from components.settings import Secret, Settings
+from components.tokens import TokenValues
+
+CONFIG = {
+    "binderhub:imagePrefix": "acme/binder-dev-",
+    "binderhub:registryUsername": "me",
+    "binderhub:registryPassword": "pa55",
+    "binderhub:namespace": "ns",
+}
+Path = tuple[str | int, ...]
+OUTPUT = "<output>"
+NAMES = ("api", "proxy", "cookie", "crypt", "build")
+
+pytestmark = pytest.mark.usefixtures("loop")
+
+
+def sample(**changes: Any) -> Settings:
+    return replace(settings.read(CONFIG, ["binderhub:registryPassword"], "dev", ROOT), **changes)
+
+
+def made(given: Settings | None = None, tokens: str = "t", hub_url: Any = None) -> dict[str, Any]:
+    secrets = TokenValues(**{name: pulumi.Output.secret(f"{tokens}-{name}") for name in NAMES})
+    return values.helm_values(given or sample(), secrets, hub_url or pulumi.Output.from_input("http://203.0.113.7"))
+
+
+def shape(value: Any) -> Any:
+    """The same values with a mark for each output."""
+    if isinstance(value, pulumi.Output):
+        return OUTPUT
+    if isinstance(value, dict):
+        return {k: shape(v) for k, v in value.items()}
+    return [shape(v) for v in value] if isinstance(value, list) else value
+
+
+def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, dict | list):
+        for key, below in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(below, (*path, key))
+    else:
+        yield path, value
+
+
+def fingerprint(given: dict[str, Any]) -> str:
+    return str(given["service"]["annotations"][values.FINGERPRINT])
+
+
+def test_all_values() -> None:
+    got = made()
+    assert shape(got) == {
+        "registry": {"username": "me", "password": OUTPUT},
+        "service": {"type": "ClusterIP", "annotations": {"binderhub-pulumi/values-fingerprint": fingerprint(got)}},
+        "imageBuilderType": "dind",
+        "dind": {"hostSocketDir": "/var/run/dind/ns", "hostLibDir": "/var/lib/dind/ns"},
+        "podAnnotations": {"binderhub-pulumi/api-token-hash": OUTPUT},
+        "config": {
+            "BinderHub": {
+                "image_prefix": "acme/binder-dev-",
+                "use_registry": True,
+                "hub_url": OUTPUT,
+                "hub_url_local": "http://proxy-public",
+                "build_token_secret": OUTPUT,
+            }
+        },
+        "jupyterhub": {
+            "hub": {
+                "services": {"binder": {"apiToken": OUTPUT}},
+                "config": {"JupyterHub": {"cookie_secret": OUTPUT}, "CryptKeeper": {"keys": [OUTPUT]}},
+            },
+            "proxy": {"secretToken": OUTPUT, "service": {"type": "ClusterIP"}},
+        },
+    }
+    assert len(fingerprint(got)) == 12
+
+
+def test_each_output_stands_in_its_place() -> None:
+    found = {path: leaf for path, leaf in leaves(made()) if isinstance(leaf, pulumi.Output)}
+
+    async def texts() -> dict[str, tuple[Any, bool]]:
+        return {"/".join(map(str, path)): (await leaf.future(), await leaf.is_secret()) for path, leaf in found.items()}
+
+    got = asyncio.get_event_loop_policy().get_event_loop().run_until_complete(texts())
+    hub = "jupyterhub/hub"
+    hashed = got.pop("podAnnotations/binderhub-pulumi/api-token-hash")
+    assert got == {
+        "registry/password": ("pa55", True),
+        "config/BinderHub/hub_url": ("http://203.0.113.7", False),
+        "config/BinderHub/build_token_secret": ("t-build", True),
+        f"{hub}/services/binder/apiToken": ("t-api", True),
+        f"{hub}/config/JupyterHub/cookie_secret": ("t-cookie", True),
+        f"{hub}/config/CryptKeeper/keys/0": ("t-crypt", True),
+        "jupyterhub/proxy/secretToken": ("t-proxy", True),
+    }
+    assert len(hashed[0]) == 16
+    assert "t-api" not in hashed[0]
+
+
+def test_the_password_is_not_in_clear() -> None:
+    assert "pa55" not in str(shape(made()))
+
+
+def test_no_null_and_no_large_number() -> None:
+    """The application dies of nulls, and Helm prints large numbers as 1e+06."""
+    for path, leaf in leaves(made()):
+        assert leaf is not None, path
+        assert isinstance(leaf, str | bool | pulumi.Output) or (isinstance(leaf, int) and leaf < 1_000_000), path
+
+
+def test_a_fresh_dict_at_each_call() -> None:
+    given = sample()
+    first = made(given)
+    first["config"]["BinderHub"]["image_prefix"] = "changed"
+    first["service"]["annotations"].clear()
+    assert made(given)["config"]["BinderHub"]["image_prefix"] == "acme/binder-dev-"
+    assert len(made(given)["service"]["annotations"]) == 1
+
+
+@pytest.mark.parametrize("prefix", ["me/binder-", "my-org/binder-"])
+def test_an_ambiguous_prefix_names_its_registry(prefix: str) -> None:
+    assert made(sample(image_prefix=prefix))["config"]["BinderHub"]["image_prefix"] == f"docker.io/{prefix}"
+
+
+def changed_leaf(given: dict[str, Any], path: Path) -> dict[str, Any]:
+    *above, last = path
+    part: Any = given
+    for key in above:
+        part = part[key]
+    part[last] = f"{part[last]}-changed"
+    return given
+
+
+def test_fingerprint_notices_each_plain_value() -> None:
+    plain = [path for path, leaf in leaves(made()) if not isinstance(leaf, pulumi.Output)]
+    assert len(plain) == 10
+    seen = {values.fingerprint(made()), *(values.fingerprint(changed_leaf(made(), path)) for path in plain)}
+    assert len(seen) == len(plain) + 1
+
+
+def test_fingerprint_notices_the_charts_files() -> None:
+    edited = sample(chart=replace(sample().chart, digest="abc"))
+    assert fingerprint(made(edited)) != fingerprint(made())
+    assert fingerprint(made(sample(image_prefix="acme/other-"))) != fingerprint(made())
+
+
+def test_fingerprint_says_nothing_of_secrets() -> None:
+    other = sample(registry=replace(sample().registry, password=Secret("other")))
+    same = {fingerprint(made()), fingerprint(made(other, tokens="u", hub_url=pulumi.Output.from_input("http://x")))}
+    assert len(same) == 1
