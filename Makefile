@@ -41,7 +41,7 @@ unit: $(VENV)/ready
 	$(RUN) -m pytest tests/unit --numprocesses 2
 
 engine: toolchain
-	$(RUN) -m pytest tests/engine --numprocesses 3 --dist loadgroup
+	$(RUN) -m pytest tests/engine --numprocesses 4 --dist loadgroup
 
 # An environment of its own, with no pins of ours, so that a release which breaks the program is seen here first.
 test-newest: .venv-newest/ready

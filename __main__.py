@@ -9,9 +9,10 @@ from components.tiller import Tiller, TillerArgs
 from components.tokens import Tokens
 from components.values import helm_values
 
-stack = settings.load()
-kubeconfig = cluster.read(stack.cluster)
+given = settings.load()
+kubeconfig = cluster.read(given.cluster)
 cluster.require_answer(kubeconfig)
+stack = cluster.settle_builder(given, kubeconfig)
 operator = cluster.operator(stack.cluster, kubeconfig)
 as_operator = pulumi.ResourceOptions(providers=[operator])
 
@@ -29,7 +30,7 @@ hub = BinderHub(
         namespace=stack.namespace,
         release=stack.release,
         chart=stack.chart,
-        values=helm_values(stack, tokens.values, address.hub_url),
+        values=helm_values(stack, tokens.values, address.hub_url, address.binder_url),
         timeout=stack.timeout,
         protect=stack.protect,
         installer=cluster.as_account(stack.cluster, kubeconfig, tiller.account),

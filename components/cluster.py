@@ -7,10 +7,12 @@ must lead to the same cluster whatever the current context is by then.
 
 import http.client
 import os
+import shutil
 import ssl
+import subprocess
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +20,12 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
 
-from components.settings import ClusterSettings
+from components.settings import ClusterSettings, Settings
 
 # Seconds; a person must be told within 15 that nobody answers.
 PATIENCE: Final = 8
+# Container runtimes that have no Docker socket on the node.
+_NOT_DOCKER: Final = frozenset({"containerd", "cri-o"})
 _FILES_OF_CLUSTER: Final = ("certificate-authority",)
 _FILES_OF_USER: Final = ("client-certificate", "client-key", "tokenFile")
 
@@ -185,6 +189,44 @@ def require_answer(kubeconfig: Kubeconfig) -> None:
             "a running cluster that this machine can reach",
             f"minikube start, or kubectl --context {kubeconfig.context} version",
         ) from None
+
+
+def settle_builder(settings: Settings, kubeconfig: Kubeconfig) -> Settings:
+    """Return the settings with a builder that fits the nodes: `auto` becomes `host` where all run Docker, else `dind`.
+
+    Raises `ClusterError` for `host` on nodes without Docker, where builds would hang. Asks kubectl, and only for
+    these two; without an answer `auto` is `dind`, which works everywhere.
+    """
+    builder = settings.options["builder"]
+    if builder not in ("auto", "host"):
+        return settings
+    runtimes = container_runtimes(kubeconfig)
+    if builder == "host" and runtimes & _NOT_DOCKER:
+        raise ClusterError(
+            f"binderhub:builder: found host, but nodes run {', '.join(sorted(runtimes))}; nothing was touched\n"
+            "      expected: dind or pink, which bring a builder of their own\n"
+            "      example:  pulumi config set builder dind"
+        )
+    fitting = "host" if builder == "host" or runtimes == {"docker"} else "dind"
+    return replace(settings, options={**settings.options, "builder": fitting})
+
+
+def container_runtimes(kubeconfig: Kubeconfig) -> set[str]:
+    """Return the names of the nodes' container runtimes, such as docker and containerd; empty if nobody can tell."""
+    kubectl = shutil.which("kubectl")
+    if not kubectl:
+        return set()
+    path = "jsonpath={.items[*].status.nodeInfo.containerRuntimeVersion}"
+    login = ("--context", kubeconfig.context, f"--request-timeout={PATIENCE}s")
+    got = subprocess.run(
+        [kubectl, *login, "get", "nodes", "-o", path],
+        env={**os.environ, "KUBECONFIG": os.pathsep.join(kubeconfig.paths)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return {version.partition(":")[0] for version in got.stdout.split()} if got.returncode == 0 else set()
 
 
 def operator(settings: ClusterSettings, kubeconfig: Kubeconfig) -> kubernetes.Provider:

@@ -1,79 +1,33 @@
 """What a stack is told: the only reader of Pulumi's config.
 
 `load()` turns the stack's config into one frozen `Settings`, or raises one `SettingsError` that lists every problem.
-It touches no cluster and registers no resource.
+It touches no cluster and registers no resource. Which keys there are stands in `keys.py`.
 """
 
-import difflib
-import json
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import pulumi
+import yaml
 
-from components import chart, images
+from components import chart, images, kinds, risks, valuesfile
+from components.keys import BY_NAME, KEYS, PROJECT, TOKEN_KEYS
+from components.problems import Problem, SettingsError
+from components.reader import Reader, Secret
+from components.tree import at, merged
 
-PROJECT: Final = "binderhub"
 # Helm's own limits: helm.sh/helm/v3/pkg/chartutil/validate_name.go (53 leaves room for suffixes in object names).
+__all__ = ["PROJECT", "TOKEN_KEYS", "Problem", "Secret", "Settings", "SettingsError", "load", "read"]
+
 _RELEASE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?")
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 # RBAC names may hold colons (system:...) and dots.
 _RBAC_NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.:]{0,250}[A-Za-z0-9])?")
 _HEX: Final = re.compile(r"([0-9a-f]{2}){16,}")
-EXPOSURES: Final = ("loadbalancer",)
-
-
-class Secret:
-    """A text that is never printed: `repr` and `str` show `***`."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text itself, for a check or for the engine."""
-        return self._text
-
-    def output(self) -> pulumi.Output[str]:
-        """Return the text as a secret output, encrypted in the state and masked in every diff."""
-        return pulumi.Output.secret(self._text)
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong in the stack's settings. `found` is "" for what is missing and for anything secret."""
-
-    key: str
-    found: str
-    expected: str
-    example: str
-
-    def __str__(self) -> str:
-        head = f"{self.key}: " + (f"found {self.found}" if self.found else "missing")
-        return f"{head}\n      expected: {self.expected}\n      example:  {self.example}"
-
-
-class SettingsError(pulumi.RunError):
-    """Every problem of a stack's settings at once; Pulumi prints it without a traceback."""
-
-    def __init__(self, stack: str, problems: Collection[Problem]) -> None:
-        self.problems = tuple(problems)
-        count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
-        lines = "\n".join(f"  {n}. {p}" for n, p in enumerate(self.problems, 1))
-        super().__init__(
-            f"{count} in the settings of stack {stack} (Pulumi.{stack}.yaml); nothing was touched\n{lines}"
-        )
+_GOOGLE: Final = ("gcr", "gar")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +38,6 @@ class TillerSettings:
     name: str
     binding: str
     role: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegistrySettings:
-    """Where images are pushed. Docker Hub wants no address; the chart knows it."""
-
-    username: str
-    password: Secret
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +58,30 @@ class ClusterSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LoginSettings:
+    """Who logs people in. `authenticator` is JupyterHub's name of it, `config` its further settings."""
+
+    authenticator: str
+    client_id: str
+    client_secret: Secret
+    allowed: tuple[str, ...]
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All that a stack decides. Times are in seconds."""
+    """All that a stack decides. Times are in seconds.
+
+    `options` are the ordinary keys: name -> value, only those that are set or have a default. The registry's password
+    is a `Secret` or None; `login` is None for a hub without login. `own_values` are the Helm values of the user's own
+    file and of `secretValues`, with a `Secret` at the leaves of the latter. `warnings` are for the person, and stop
+    nothing.
+    """
 
     stack: str
+    profile: str
     image_prefix: str
-    registry: RegistrySettings
+    registry: images.Registry
     release: str
     namespace: str
     chart: chart.Chart
@@ -125,192 +89,48 @@ class Settings:
     address_timeout: int
     exposure: str
     protect: bool
+    replicas: int
+    labels: Mapping[str, str]
+    image_cleaner: str
+    hub_database: str
+    login: LoginSettings | None
     tiller: TillerSettings
     tokens: TokenSettings
     cluster: ClusterSettings
-
-
-@dataclass(frozen=True)
-class Key:
-    """One config key: what it is for, how it looks, and whether it must be a secret."""
-
-    name: str
-    what: str
-    example: str
-    secret: bool = False
-    required: bool = False
-    namespace: str = PROJECT
-    part: str = ""  # of a map: which part the example sets
-
-    @property
-    def full(self) -> str:
-        """The key as it stands in the stack's file."""
-        return f"{self.namespace}:{self.name}"
-
-    @property
-    def command(self) -> str:
-        """The command that sets it."""
-        name = (self.name if self.namespace == PROJECT else self.full) + self.part
-        flags = "--secret " if self.secret else "--path " if self.part else ""
-        value = "" if self.secret else f" {self.example}"
-        return f"pulumi config set {flags}{name}{value}"
+    options: Mapping[str, Any]
+    own_values: Mapping[str, Any]
+    warnings: tuple[str, ...] = ()
 
 
 # The account of the walkthrough.
 _USUAL_TILLER: Final = TillerSettings(namespace="kube-system", name="tiller", binding="tiller", role="cluster-admin")
-TOKEN_KEYS: Final = ("apiToken", "proxyToken", "cookieSecret", "cryptKey", "buildTokenSecret")
-KEYS: Final = (
-    Key("imagePrefix", "start of the name of every image that this hub builds", "my-org/binder-dev-", required=True),
-    Key("registryUsername", "user of the registry that images are pushed to", "my-docker-id", required=True),
-    Key("registryPassword", "its password or, better, an access token", "", secret=True, required=True),
-    Key("release", "name of the Helm release", "binderhub"),
-    Key("namespace", "namespace of the release; the release's name if unset", "binderhub"),
-    Key("chart", "path of a chart (.tgz or folder) in place of the pinned one", "charts/binderhub.tgz"),
-    Key("chartVersion", "another version of the published chart than the pinned one", "1.0.0-0.dev.git.3958.haf9ca8b1"),
-    Key("timeout", "seconds that one Helm operation may take", "900"),
-    Key("addressTimeout", "seconds to wait for an external address", "300"),
-    Key("exposure", "how browsers reach the hub", "loadbalancer"),
-    Key("protect", "refuse to delete or replace the release and its namespace", "true"),
-    Key("tiller", "the service account that installs: namespace, name, binding, role", "cluster-admin", part=".role"),
-    Key("rotation", "another number makes all five tokens anew", "2"),
-    Key("clusterIdentifier", "name of this cluster in the state; change it only on moving to another", "binderhub-dev"),
-    *(Key(name, "a token of an existing hub, in place of a generated one", "", secret=True) for name in TOKEN_KEYS),
-    Key(
-        "kubeconfig",
-        "path of a kubeconfig; $KUBECONFIG or ~/.kube/config if unset",
-        "~/.kube/config",
-        namespace="kubernetes",
-    ),
-    Key("context", "context of the kubeconfig; its current one if unset", "minikube", namespace="kubernetes"),
-)
-_BY_NAME: Final = {key.full: key for key in KEYS}
 
 
 def required_secrets(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the full names of the secret keys that a stack with this config must have."""
-    del config  # which registry it names will decide
-    return tuple(key.full for key in KEYS if key.secret and key.required)
+    kind = images.KINDS.get(str(config.get(f"{PROJECT}:registry") or images.DOCKER_HUB))
+    login = str(config.get(f"{PROJECT}:authenticator") or "none") != "none"
+    wanted = {"registryPassword": kind is None or kind.needs_login, "oauthClientSecret": login}
+    return tuple(f"{PROJECT}:{name}" for name, needed in wanted.items() if needed)
 
 
-@dataclass
-class _Reader:
-    """Reads keys one by one and keeps every problem."""
-
-    config: Mapping[str, Any]
-    secrets: Collection[str]
-    problems: list[Problem] = field(default_factory=list)
-
-    def refuse(self, full: str, found: object, expected: str, example: str = "") -> None:
-        key = _BY_NAME[full.split(".")[0]]
-        if key.full in self.secrets and found is not None:
-            # Encrypted though nobody asked for it: whoever did so had a reason, and an expectation may quote it.
-            self.problems.append(Problem(full, "an encrypted value (not shown)", key.what, key.command))
-        else:
-            self.problems.append(Problem(full, "" if found is None else repr(found), expected, example or key.command))
-
-    def text(self, name: str, default: str = "", namespace: str = PROJECT) -> str:
-        key = _BY_NAME[f"{namespace}:{name}"]
-        value = self.config.get(key.full)
-        if value is None or value == "":
-            if key.required:
-                self.refuse(key.full, None, key.what)
-            return default
-        if not isinstance(value, str) or value[:1] in ("{", "["):
-            self.refuse(key.full, value, "a text")
-            return default
-        return value
-
-    def secret(self, name: str, check: Callable[[str], str] = lambda _: "") -> Secret | None:
-        key = _BY_NAME[f"{PROJECT}:{name}"]
-        value = self.config.get(key.full)
-        if value is None or value == "":
-            if key.required:
-                self.refuse(key.full, None, key.what)
-            return None
-        if key.full not in self.secrets:
-            self.problems.append(
-                Problem(key.full, "a secret in clear", "an encrypted value, so that it is safe in git", key.command)
-            )
-            return None
-        if problem := check(str(value)):
-            self.problems.append(Problem(key.full, "a value that does not fit (not shown)", problem, key.command))
-            return None
-        return Secret(str(value))
-
-    def matching(self, name: str, default: str, pattern: re.Pattern[str], expected: str) -> str:
-        value = self.text(name)
-        if value and not pattern.fullmatch(value):
-            self.refuse(f"{PROJECT}:{name}", value, expected)
-        return value or default
-
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.config.get(f"{PROJECT}:{name}")
-        if value is None or value == "":
-            return default
-        if not re.fullmatch(r"-?\d{1,9}", str(value)) or not low <= int(value) <= high:
-            self.refuse(f"{PROJECT}:{name}", value, f"a whole number from {low} to {high}")
-            return default
-        return int(value)
-
-    def boolean(self, name: str, default: bool) -> bool:
-        value = self.config.get(f"{PROJECT}:{name}")
-        if value is None or value == "":
-            return default
-        if str(value).lower() not in ("true", "false"):
-            self.refuse(f"{PROJECT}:{name}", value, "true or false")
-            return default
-        return str(value).lower() == "true"
-
-    def mapping(self, name: str, known: Collection[str]) -> dict[str, str]:
-        full = f"{PROJECT}:{name}"
-        value = self.config.get(full)
-        if isinstance(value, str):
-            try:
-                value = json.loads(value or "{}")
-            except ValueError:
-                self.refuse(full, value, f"a map with the keys {', '.join(known)}")
-                return {}
-        if not isinstance(value or {}, dict):
-            self.refuse(full, value, f"a map with the keys {', '.join(known)}")
-            return {}
-        found = cast("dict[str, Any]", value or {})
-        for unknown in sorted(set(found) - set(known)):
-            self.refuse(
-                f"{full}.{unknown}",
-                found[unknown],
-                _nearest(unknown, known),
-                f"pulumi config rm --path {name}.{unknown}",
-            )
-        return {k: str(v) for k, v in found.items() if k in known and v is not None}
-
-    def unknown_keys(self) -> None:
-        known = [key.name for key in KEYS if key.namespace == PROJECT]
-        for full in sorted(self.config):
-            namespace, _, name = full.partition(":")
-            if namespace == PROJECT and full not in _BY_NAME:
-                shown = "an unknown key"
-                self.problems.append(Problem(full, shown, _nearest(name, known), f"pulumi config rm {name}"))
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"perhaps {close[0]}" if close else f"one of {', '.join(sorted(known))}"
+def placeholder(path: str, config: Mapping[str, Any]) -> str:
+    """Return a text that passes the checks of the secret at `path`, for rehearsals: it opens nothing."""
+    if path == f"{PROJECT}:registryPassword" and config.get(f"{PROJECT}:registry") in _GOOGLE:
+        return '{"type": "placeholder"}'
+    return "0" * 64
 
 
 def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder: Path) -> Settings:
-    """Turn a stack's config into settings; a pure function but for a look at a chart's files.
+    """Turn a stack's config into settings; a pure function but for a look at files beside the program.
 
     Takes the config as the engine gives it (full key -> text; structured values as JSON text), the full names of the
-    keys that came encrypted, the stack's name and the program's folder (a chart's path is relative to it). Raises
-    `SettingsError` with every problem.
+    keys that came encrypted, the stack's name and the program's folder: a chart's path is relative to it, and the
+    other stacks' files lie there. Raises `SettingsError` with every problem.
     """
-    reader = _Reader(config, secrets)
+    reader = Reader(config, secrets)
     reader.unknown_keys()
-    prefix = reader.text("imagePrefix")
-    if prefix and (bad := images.prefix_problem(prefix)):
-        reader.refuse(f"{PROJECT}:imagePrefix", prefix, bad[0], f"pulumi config set imagePrefix {bad[1]}")
-    username = reader.text("registryUsername")
-    password = reader.secret("registryPassword")
+    reader.profile = reader.value("profile") or ("prod" if stack == "prod" else "dev")
     release = reader.matching(
         "release",
         "binderhub",
@@ -323,34 +143,200 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
         _NAMESPACE,
         "at most 63 lower case letters, digits and '-', starting with a letter or digit",
     )
-    exposure = reader.text("exposure", EXPOSURES[0])
-    if exposure not in EXPOSURES:
-        reader.refuse(f"{PROJECT}:exposure", exposure, f"one of {', '.join(EXPOSURES)}")
+    prefix = reader.text("imagePrefix")
     settings = Settings(
         stack=stack,
+        profile=reader.profile,
         image_prefix=prefix,
-        registry=RegistrySettings(username=username, password=password or Secret("")),
+        registry=_registry(reader, prefix),
         release=release,
         namespace=namespace,
         chart=_chart(reader, folder),
-        timeout=reader.integer("timeout", 900, 10, 86_400),
-        address_timeout=reader.integer("addressTimeout", 300, 5, 86_400),
-        exposure=exposure,
-        protect=reader.boolean("protect", stack == "prod"),
+        timeout=reader.value("timeout"),
+        address_timeout=reader.value("addressTimeout"),
+        exposure=reader.value("exposure"),
+        protect=reader.value("protect"),
+        replicas=reader.value("replicas"),
+        labels=reader.value("labels") or {},
+        image_cleaner=reader.value("imageCleaner"),
+        hub_database=reader.value("hubDatabase"),
+        login=_login(reader),
         tiller=_tiller(reader, namespace),
-        tokens=TokenSettings(rotation=reader.integer("rotation", 1, 0, 999_999), given=_tokens(reader)),
+        tokens=TokenSettings(rotation=reader.value("rotation"), given=_tokens(reader)),
         cluster=ClusterSettings(
             kubeconfig=reader.text("kubeconfig", namespace="kubernetes"),
             context=reader.text("context", namespace="kubernetes"),
             identifier=reader.text("clusterIdentifier", f"{PROJECT}-{stack}"),
         ),
+        options=_options(reader),
+        own_values=_own_values(reader, folder),
     )
+    _consistency(reader, settings)
+    warnings = _risks(reader, settings)
+    _clashes(reader, settings, folder)
     if reader.problems:
         raise SettingsError(stack, reader.problems)
-    return settings
+    return replace(settings, warnings=tuple(filter(None, [images.prefix_warning(prefix), *warnings])))
 
 
-def _chart(reader: _Reader, folder: Path) -> chart.Chart:
+def _registry(reader: Reader, prefix: str) -> images.Registry:
+    password = reader.secret("registryPassword")
+    registry = images.Registry(
+        kind=reader.text("registry", images.DOCKER_HUB),
+        host=reader.text("registryHost"),
+        username=reader.text("registryUsername"),
+        password=password,
+        token_url=reader.text("registryTokenUrl"),
+        private=reader.value("privateImages"),
+    )
+    told = {problem.key for problem in reader.problems}
+    seen = replace(registry, password=password.reveal() if password else None)
+    for name, found, expected, example in images.registry_problems(seen, prefix):
+        if f"{PROJECT}:{name}" in told:
+            continue
+        if name == "registryPassword" and found:
+            reader.problems.append(Problem(f"{PROJECT}:{name}", found, expected, example))
+        else:
+            reader.refuse(f"{PROJECT}:{name}", found or None, expected, example)
+    return registry
+
+
+def _clashes(reader: Reader, settings: Settings, folder: Path) -> None:
+    """Refuse a prefix that another stack has, too: 13 of 41 public hubs share one by copy and paste."""
+    if not settings.image_prefix or reader.value("sharedImagePrefix"):
+        return
+    for file, why in images.clashes(settings.image_prefix, _other_prefixes(settings.stack, folder)):
+        reader.refuse(
+            f"{PROJECT}:imagePrefix",
+            settings.image_prefix,
+            f"a prefix of its own: Pulumi.{settings.stack}.yaml and {file} {why}",
+            "another prefix or, if they share images on purpose, pulumi config set sharedImagePrefix true",
+        )
+
+
+def _other_prefixes(stack: str, folder: Path) -> dict[str, str]:
+    found = {}
+    for file in sorted(folder.glob("Pulumi.*.yaml")):
+        if file.name == f"Pulumi.{stack}.yaml":
+            continue
+        try:
+            content = yaml.load(file.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            prefix = content["config"][f"{PROJECT}:imagePrefix"]
+        except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+            continue  # no stack of ours; its own command will say what is wrong with it
+        if isinstance(prefix, str) and prefix:
+            found[file.name] = prefix
+    return found
+
+
+def _options(reader: Reader) -> dict[str, Any]:
+    """Read the ordinary keys, those that go to their places in the values as they are."""
+    plain = {key.name: reader.value(key.name) for key in KEYS if key.paths and not key.secret}
+    hidden = {key.name: reader.secret(key.name) for key in KEYS if key.paths and key.secret}
+    return {name: value for name, value in {**plain, **hidden}.items() if value is not None}
+
+
+def _own_values(reader: Reader, folder: Path) -> dict[str, Any]:
+    """Read the user's own values file, and the secret values that go beside it."""
+    path = reader.text("valuesFile")
+    values, findings = valuesfile.load(path, folder) if path else ({}, [])
+    for place, expected, example in findings:
+        reader.problems.append(Problem(f"{PROJECT}:valuesFile", f"{path}: {place}".rstrip(": "), expected, example))
+    for place, text in _secret_map(reader).items():
+        if owner := valuesfile.owner_of(place):
+            expected = f"not here: the setting {owner} decides it"
+            problem = Problem(f"{PROJECT}:secretValues", place, expected, f"pulumi config set {owner} ...")
+            reader.problems.append(problem)
+        values = merged(values, at(place, Secret(text)))
+    return values
+
+
+def _secret_map(reader: Reader) -> dict[str, str]:
+    secret = reader.secret("secretValues")
+    try:
+        found = kinds.MAP.read(secret.reveal()) if secret else {}
+    except kinds.Unfit:
+        found = {"": None}
+    if all(place and isinstance(text, str) for place, text in found.items()):
+        return dict(found)
+    key = BY_NAME[f"{PROJECT}:secretValues"]
+    shown, expected = "a value that does not fit (not shown)", "a map of places in the values to texts"
+    reader.problems.append(Problem(key.full, shown, expected, key.command))
+    return {}
+
+
+def _consistency(reader: Reader, settings: Settings) -> None:
+    """Refuse what contradicts itself; the cluster would, too, but only in the middle of an update."""
+    pairs = (
+        ("userMemoryGuarantee", "userMemoryLimit"),
+        ("userCpuGuarantee", "userCpuLimit"),
+        ("repositoryQuota", "launchQuota"),
+    )
+    for low, high in pairs:
+        least, most = settings.options.get(low), settings.options.get(high)
+        if least is not None and most is not None and _amount(least) > _amount(most):
+            expected = f"no more than {high}, which is {most}"
+            reader.refuse(f"{PROJECT}:{low}", least, expected, f"pulumi config set {low} {most}")
+
+
+def _amount(value: str | float) -> float:
+    if isinstance(value, str):
+        return float(value[:-1]) * 1024.0 ** ("KMGT".index(value[-1]) + 1)
+    return value
+
+
+def _risks(reader: Reader, settings: Settings) -> list[str]:
+    """Refuse grave risks, and return the others as warnings."""
+    accepted = reader.mapping("acceptedRisks", risks.NAMES)
+    for name, reason in accepted.items():
+        if not reason.strip():
+            reader.refuse(f"{PROJECT}:acceptedRisks.{name}", reason, "the reason, for the next reader of this file")
+    facts = risks.Facts(
+        serious=settings.protect or settings.profile == "prod",
+        login=settings.login is not None,
+        hub_database=settings.hub_database,
+        options=settings.options,
+    )
+    grave, others = risks.found(facts, accepted)
+    for risk in grave:
+        full, shown = f"{PROJECT}:acceptedRisks.{risk.name}", f"a risk that nobody accepted: {risk.why}"
+        example = f"{risk.remedy}\n      or accept: {risk.acceptance}"
+        reader.problems.append(Problem(full, shown, "a safer setting, or the reason why not", example))
+    return [f"{risk.name}: {risk.why}; {risk.remedy}, or accept it: {risk.acceptance}" for risk in others]
+
+
+def _login(reader: Reader) -> LoginSettings | None:
+    authenticator = reader.value("authenticator")
+    secret = reader.secret("oauthClientSecret")
+    parts = {name: reader.value(name) for name in ("oauthClientId", "allowedUsers", "authenticatorConfig")}
+    if authenticator == "none":
+        for name, value in {**parts, "oauthClientSecret": secret}.items():
+            if value is not None:
+                what = "a set value" if secret is value else value
+                reader.refuse(
+                    f"{PROJECT}:{name}", what, "an authenticator beside it", "pulumi config set authenticator github"
+                )
+        return None
+    for name, value in (("oauthClientId", parts["oauthClientId"]), ("oauthClientSecret", secret)):
+        if not value and not any(p.key == f"{PROJECT}:{name}" for p in reader.problems):
+            reader.refuse(f"{PROJECT}:{name}", None, f"what the service gave for this hub; {authenticator} needs it")
+    if not parts["allowedUsers"]:
+        reader.refuse(f"{PROJECT}:allowedUsers", None, 'who may log in: a list of names, or ["*"] for everybody')
+    needed = ("authorize_url", "token_url", "userdata_url") if authenticator == "generic-oauth" else ()
+    for name in needed:
+        if not (parts["authenticatorConfig"] or {}).get(name):
+            example = f"pulumi config set --path authenticatorConfig.{name} https://login.example.org/{name}"
+            reader.refuse(f"{PROJECT}:authenticatorConfig.{name}", None, "an address of the OAuth service", example)
+    return LoginSettings(
+        authenticator=authenticator,
+        client_id=parts["oauthClientId"] or "",
+        client_secret=secret or Secret(""),
+        allowed=tuple(parts["allowedUsers"] or ()),
+        config=parts["authenticatorConfig"] or {},
+    )
+
+
+def _chart(reader: Reader, folder: Path) -> chart.Chart:
     path, version = reader.text("chart"), reader.text("chartVersion")
     if path and version:
         reader.refuse(
@@ -365,7 +351,7 @@ def _chart(reader: _Reader, folder: Path) -> chart.Chart:
         return chart.published()
 
 
-def _tiller(reader: _Reader, namespace: str) -> TillerSettings:
+def _tiller(reader: Reader, namespace: str) -> TillerSettings:
     plain, rbac = (_NAMESPACE, "lower case letters, digits and '-'"), (_RBAC_NAME, "the name of a binding or a role")
     checks = {"namespace": plain, "name": plain, "binding": rbac, "role": rbac}
     given = reader.mapping("tiller", checks)
@@ -391,7 +377,7 @@ def _tiller(reader: _Reader, namespace: str) -> TillerSettings:
     return tiller
 
 
-def _tokens(reader: _Reader) -> dict[str, Secret]:
+def _tokens(reader: Reader) -> dict[str, Secret]:
     def check(text: str) -> str:
         return "" if _HEX.fullmatch(text) else "at least 32 hexadecimal digits, as `openssl rand -hex 32` prints them"
 
@@ -399,10 +385,13 @@ def _tokens(reader: _Reader) -> dict[str, Secret]:
 
 
 def load() -> Settings:
-    """Read the settings of the stack that runs. Raises `SettingsError` with every problem."""
+    """Read the settings of the stack that runs, and show their warnings. Raises `SettingsError` with every problem."""
     from pulumi.runtime import config as runtime
 
     config = {**runtime.get_config_env(), **runtime.CONFIG.get()}
     secrets = [name for name in config if runtime.is_config_secret(name)]
     secrets += runtime.get_config_secret_keys_env()
-    return read(config, secrets, pulumi.get_stack(), Path.cwd())
+    settings = read(config, secrets, pulumi.get_stack(), Path.cwd())
+    for warning in settings.warnings:
+        pulumi.log.warn(warning)
+    return settings

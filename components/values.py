@@ -6,46 +6,61 @@ Outputs stand at the leaves of a plain dict. A dict made inside `apply` would be
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import pulumi
 
-from components import images
-from components.settings import Settings
+from components import images, keys
+from components.settings import LoginSettings, Secret, Settings
 from components.tokens import TokenValues
+from components.tree import at, merged
 
 # Server to server, inside the namespace: right on every cluster, whatever browsers use (facts: binderhub-chart.md 3.2).
 HUB_URL_LOCAL: Final = "http://proxy-public"
 FINGERPRINT: Final = "binderhub-pulumi/values-fingerprint"
 API_TOKEN_HASH: Final = "binderhub-pulumi/api-token-hash"
+_LABELLED: Final = (
+    "deployment.labels",
+    "jupyterhub.hub.labels",
+    "jupyterhub.proxy.labels",
+    "jupyterhub.singleuser.extraLabels",
+)
 
 
-def helm_values(settings: Settings, tokens: TokenValues, hub_url: pulumi.Input[str]) -> dict[str, Any]:
+def helm_values(
+    settings: Settings, tokens: TokenValues, hub_url: pulumi.Input[str], binder_url: pulumi.Input[str]
+) -> dict[str, Any]:
     """Return the values of the release, a fresh dict at each call.
 
-    `hub_url` is the address at which browsers reach the hub (absolute, with scheme).
+    `hub_url` and `binder_url` are the addresses at which browsers reach the two (absolute, with scheme).
     """
-    values: dict[str, Any] = {
-        "registry": {"username": settings.registry.username, "password": settings.registry.password.output()},
+    parts = (
+        _connections(tokens, hub_url),
+        _registry(settings),
+        _ordinary(settings),
+        _pods(settings),
+        _login(settings.login, hub_url, binder_url) if settings.login else {},
+        # Last, so that the user's own win; what the program decides was refused there.
+        _shown(settings.own_values),
+    )
+    values: dict[str, Any] = {}
+    for part in parts:
+        values = merged(values, part)
+    annotations = {FINGERPRINT: fingerprint(values, settings.chart.digest)}
+    return merged(values, {"service": {"annotations": annotations}})
+
+
+def _connections(tokens: TokenValues, hub_url: pulumi.Input[str]) -> dict[str, Any]:
+    """What hub, proxy and binder must know of each other."""
+    return {
         # Our own LoadBalancer Services are what browsers reach; see address.py.
-        "service": {"type": "ClusterIP", "annotations": {}},
-        # `host` needs Docker on the nodes, which today's clusters lack (facts: binderhub-chart.md section 4).
-        "imageBuilderType": "dind",
-        # On the nodes, where two hubs of one cluster would otherwise share a builder and its images.
-        "dind": {
-            "hostSocketDir": f"/var/run/dind/{settings.namespace}",
-            "hostLibDir": f"/var/lib/dind/{settings.namespace}",
-        },
+        "service": {"type": "ClusterIP"},
         # binder does not restart by itself when its token changes, and then every launch fails with 403.
         "podAnnotations": {API_TOKEN_HASH: tokens.api.apply(_short_hash)},
         "config": {
-            "BinderHub": {
-                "image_prefix": images.rendered_prefix(settings.image_prefix),
-                "use_registry": True,
-                "hub_url": hub_url,
-                "hub_url_local": HUB_URL_LOCAL,
-                "build_token_secret": tokens.build,
-            }
+            "BinderHub": {"hub_url": hub_url, "hub_url_local": HUB_URL_LOCAL, "build_token_secret": tokens.build}
         },
         "jupyterhub": {
             "hub": {
@@ -55,8 +70,99 @@ def helm_values(settings: Settings, tokens: TokenValues, hub_url: pulumi.Input[s
             "proxy": {"secretToken": tokens.proxy, "service": {"type": "ClusterIP"}},
         },
     }
-    values["service"]["annotations"][FINGERPRINT] = fingerprint(values, settings.chart.digest)
+
+
+def _registry(settings: Settings) -> dict[str, Any]:
+    password = settings.registry.password
+    shown = password.output() if isinstance(password, Secret) else None
+    return images.registry_values(replace(settings.registry, password=shown), settings.image_prefix)
+
+
+def _ordinary(settings: Settings) -> dict[str, Any]:
+    """Put the ordinary keys at their places."""
+    values: dict[str, Any] = {}
+    for key in keys.KEYS:
+        if key.name in settings.options:
+            value = settings.options[key.name]
+            for path in key.paths:
+                values = merged(values, at(path, value.output() if isinstance(value, Secret) else value))
     return values
+
+
+def _shown(value: Any) -> Any:
+    """Return a fresh copy in which secrets are outputs."""
+    if isinstance(value, Mapping):
+        return {key: _shown(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_shown(below) for below in value]
+    return value.output() if isinstance(value, Secret) else value
+
+
+def _pods(settings: Settings) -> dict[str, Any]:
+    """What decides several values at once: builder, cleaner, database, replicas, labels."""
+    cleaner = settings.image_cleaner
+    values: dict[str, Any] = {
+        "imageCleaner": {"enabled": cleaner != "off", **({"cordon": False} if cleaner == "nocordon" else {})},
+        "replicas": settings.replicas,
+        "jupyterhub": {"hub": {"db": {"type": "sqlite-pvc" if settings.hub_database == "volume" else "sqlite-memory"}}},
+    }
+    if settings.replicas > 1:
+        # One may go at a time, so that a node can always be drained.
+        values["pdb"] = {"enabled": True, "maxUnavailable": 1}
+    for place in _LABELLED if settings.labels else ():
+        values = merged(values, at(place, dict(settings.labels)))
+    return merged(values, _builder(settings))
+
+
+def _builder(settings: Settings) -> dict[str, Any]:
+    """The builder's folders on the nodes: two hubs of one cluster would otherwise share builder and images."""
+    builder = settings.options["builder"]
+    if builder == "host":
+        return {}
+    storage = "hostLibDir" if builder == "dind" else "hostStorageDir"
+    values: dict[str, Any] = {
+        "hostSocketDir": f"/var/run/{builder}/{settings.namespace}",
+        storage: f"/var/lib/{builder}/{settings.namespace}",
+    }
+    if settings.registry.kind == "local" and builder == "dind":
+        host = settings.registry.host or images.split_host(settings.image_prefix)[0]
+        values["daemonset"] = {"extraArgs": [f"--insecure-registry={host}"]}
+    return {builder: values}
+
+
+def _login(login: LoginSettings, hub_url: pulumi.Input[str], binder_url: pulumi.Input[str]) -> dict[str, Any]:
+    """All keys that must change together for a hub with login (facts: binderhub-chart.md section 4, "Auth")."""
+    everybody = "*" in login.allowed
+    own: dict[str, Any] = {
+        "client_id": login.client_id,
+        "client_secret": login.client_secret.output(),
+        "oauth_callback_url": pulumi.Output.concat(hub_url, "/hub/oauth_callback"),
+        **({"allow_all": True} if everybody else {"allowed_users": list(login.allowed)}),
+        **login.config,
+    }
+    return {
+        "config": {"BinderHub": {"auth_enabled": True}},
+        "jupyterhub": {
+            # People keep their account; only their servers are stopped.
+            "cull": {"users": False},
+            "hub": {
+                "config": {
+                    "BinderSpawner": {"auth_enabled": True},
+                    "JupyterHub": {"authenticator_class": login.authenticator, "redirect_to_server": False},
+                    keys.AUTHENTICATORS[login.authenticator]: own,
+                },
+                "loadRoles": {"user": {"scopes": ["self", "access:services!service=binder"]}},
+                "services": {
+                    "binder": {
+                        "oauth_client_id": "service-binder",
+                        "oauth_no_confirm": True,
+                        "oauth_redirect_uri": pulumi.Output.concat(binder_url, "/oauth_callback"),
+                    }
+                },
+            },
+            "singleuser": {"cmd": "jupyterhub-singleuser"},
+        },
+    }
 
 
 def fingerprint(values: dict[str, Any], chart_digest: str = "") -> str:

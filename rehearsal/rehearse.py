@@ -16,7 +16,7 @@ import yaml
 from components import chart, labels, settings
 from rehearsal import cluster, runs, toolchain, workspace
 from rehearsal.screen import Screen
-from rehearsal.workspace import PLACEHOLDER, CommandError, StackFile, Workspace
+from rehearsal.workspace import CommandError, StackFile, Workspace
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 STAND_IN: Final = PROJECT / "tests" / "charts" / "binderhub"
@@ -114,7 +114,9 @@ def _roots(file: StackFile) -> list[str]:
 
 
 def _filled_in(file: StackFile) -> dict[str, str]:
-    whole_keys = {path: PLACEHOLDER for path in file.secrets if "." not in path and "[" not in path}
+    whole_keys = {
+        path: settings.placeholder(path, file.config) for path in file.secrets if "." not in path and "[" not in path
+    }
     return workspace.as_engine({**file.config, **whole_keys})
 
 

@@ -20,8 +20,6 @@ import yaml
 from components import settings
 from rehearsal.toolchain import Toolchain
 
-# Looks like a hexadecimal token, so that checks of tokens pass.
-PLACEHOLDER: Final = "0" * 64
 _LOCKED: Final = ("encryptionsalt", "encryptedkey", "secretsprovider")
 # A chart may have to be fetched through the person's proxy; nothing else of the environment goes in.
 _PASSED_ON: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
@@ -211,4 +209,9 @@ def prepare(workspace: Workspace, stack: str, file: StackFile) -> None:
     path.write_text(yaml.safe_dump({"config": file.config}, sort_keys=False))
     workspace.pulumi("stack", "init", stack)
     if file.secrets:
-        workspace.pulumi("config", "set-all", "--path", secrets=dict.fromkeys(file.secrets, PLACEHOLDER))
+        workspace.pulumi(
+            "config",
+            "set-all",
+            "--path",
+            secrets={path: settings.placeholder(path, file.config) for path in file.secrets},
+        )

@@ -34,6 +34,8 @@ class Bench:
         space = workspace.make(PROJECT, base, workspace.seal(self.tools, base, self.kubeconfig))
         shutil.copytree(rehearse.STAND_IN, space.folder / "chart")
         file = yaml.safe_load((space.folder / "Pulumi.dev.yaml").read_text())
+        for other in space.folder.glob("Pulumi.*.yaml"):
+            other.unlink()  # the same prefix in two stacks would be refused
         asked = {f"binderhub:{key}" if ":" not in key else key: yaml.safe_load(v) for key, v in config.items()}
         file["config"] |= {"binderhub:chart": "chart", **asked}
         (space.folder / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": file["config"]}))

@@ -155,6 +155,8 @@ def loop(worker: Worker) -> Iterator[asyncio.AbstractEventLoop]:
     for task in left:
         task.cancel()
     loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    # The SDK waits at a program's end for every output ever made, also for those of a loop that is gone.
+    SETTINGS.outputs.clear()
     loop._default_executor = None  # type: ignore[attr-defined]  # `close` would shut the session's worker
     loop.close()
     asyncio.set_event_loop(None)

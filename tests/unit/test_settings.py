@@ -70,8 +70,28 @@ def test_the_example_stacks(stack: str, prefix: str, protect: bool, wait: int, a
 def test_defaults() -> None:
     assert read() == Settings(
         stack="dev",
+        profile="dev",
+        replicas=1,
+        labels={},
+        image_cleaner="off",
+        hub_database="memory",
+        login=None,
+        own_values={},
+        options={
+            "userMemoryLimit": "1G",
+            "userMemoryGuarantee": "256M",
+            "userCpuLimit": 1.0,
+            "userCpuGuarantee": 0.05,
+            "cullIdle": 3600,
+            "cullMaxAge": 0,
+            "cullEvery": 600,
+            "rateLimit": 10,
+            "ratePeriod": 3600,
+            "builder": "dind",
+            "userScheduler": False,
+        },
         image_prefix="acme/binder-dev-",
-        registry=settings.RegistrySettings(username="acme", password=Secret(PASSWORD)),
+        registry=settings.images.Registry(username="acme", password=Secret(PASSWORD)),
         release="binderhub",
         namespace="binderhub",
         chart=settings.chart.published(),
@@ -86,7 +106,8 @@ def test_defaults() -> None:
 
 
 def test_an_empty_text_counts_as_not_set() -> None:
-    optional = {key.full: "" for key in KEYS if not key.required}
+    basics = {"binderhub:registryUsername", "binderhub:registryPassword"}
+    optional = {key.full: "" for key in KEYS if not key.required and key.full not in basics}
     assert read(optional) == read()
 
 
@@ -103,9 +124,9 @@ def test_an_empty_text_counts_as_not_set() -> None:
         ({"rotation": "0"}, "tokens.rotation", 0),
         ({"rotation": 0}, "tokens.rotation", 0),
         ({"rotation": "999999"}, "tokens.rotation", 999_999),
-        ({"protect": "true"}, "protect", True),
+        ({"protect": "true", "launchQuota": "9"}, "protect", True),
         ({"protect": "False"}, "protect", False),
-        ({"protect": True}, "protect", True),
+        ({"protect": True, "launchQuota": 9}, "protect", True),
         ({"chartVersion": "1.0.0-x"}, "chart.version", "1.0.0-x"),
         ({"chart": "tests/charts/binderhub"}, "chart.reference", "./tests/charts/binderhub"),
         ({"tiller": '{"name": "t2"}'}, "tiller.binding", "t2"),
@@ -144,9 +165,21 @@ BAD = [
     ("imagePrefix", None, "missing", "start of the name of every image", "pulumi config set imagePrefix my-org/"),
     ("imagePrefix", "Acme/X-", "'Acme/X-'", "lower case", "pulumi config set imagePrefix acme/x-"),
     ("imagePrefix", '{"a": 1}', "'{\"a\": 1}'", "a text", "pulumi config set imagePrefix my-org/"),
-    ("imagePrefix", ["a"], "['a']", "a text", "pulumi config set imagePrefix my-org/"),
-    ("registryUsername", None, "missing", "user of the registry", "pulumi config set registryUsername my-docker-id"),
-    ("registryUsername", "", "missing", "user of the registry", "pulumi config set registryUsername my-docker-id"),
+    ("imagePrefix", ["a"], """'["a"]'""", "a text", "pulumi config set imagePrefix my-org/"),
+    (
+        "registryUsername",
+        None,
+        "missing",
+        "user of Docker Hub that images are",
+        "pulumi config set registryUsername my-user",
+    ),
+    (
+        "registryUsername",
+        "",
+        "missing",
+        "user of Docker Hub that images are",
+        "pulumi config set registryUsername my-user",
+    ),
     ("registryPassword", None, "missing", "access token", "pulumi config set --secret registryPassword"),
     ("release", "a" * 54, "'aaa", "at most 53 lower case letters", "pulumi config set release binderhub"),
     ("namespace", "a" * 64, "'aaa", "at most 63 lower case letters", "pulumi config set namespace binderhub"),
@@ -154,12 +187,18 @@ BAD = [
     ("namespace", "-ns", "'-ns'", "starting with a letter or digit", "pulumi config set namespace binderhub"),
     ("chart", "no/such.tgz", "'no/such.tgz'", "nothing exists at", "pulumi config set chart charts/binderhub.tgz"),
     ("chart", "README.md", "'README.md'", "a Helm chart", "pulumi config set chart charts/binderhub.tgz"),
-    ("timeout", "soon", "'soon'", "a whole number from 10 to 86400", "pulumi config set timeout 900"),
-    ("timeout", "9", "'9'", "a whole number from 10 to 86400", "pulumi config set timeout 900"),
-    ("timeout", "0", "'0'", "a whole number from 10 to 86400", "pulumi config set timeout 900"),
+    ("timeout", "soon", "'soon'", "a whole number of seconds from 10 to 86400", "pulumi config set timeout 900"),
+    ("timeout", "9", "'9'", "a whole number of seconds from 10 to 86400", "pulumi config set timeout 900"),
+    ("timeout", "0", "'0'", "a whole number of seconds from 10 to 86400", "pulumi config set timeout 900"),
     ("timeout", "60.5", "'60.5'", "a whole number", "pulumi config set timeout 900"),
-    ("timeout", True, "True", "a whole number", "pulumi config set timeout 900"),
-    ("addressTimeout", "86401", "'86401'", "a whole number from 5 to 86400", "pulumi config set addressTimeout 300"),
+    ("timeout", True, "'true'", "a whole number", "pulumi config set timeout 900"),
+    (
+        "addressTimeout",
+        "86401",
+        "'86401'",
+        "a whole number of seconds from 5 to 86400",
+        "pulumi config set addressTimeout 300",
+    ),
     ("rotation", "-1", "'-1'", "a whole number from 0 to 999999", "pulumi config set rotation 2"),
     ("rotation", "1000000", "'1000000'", "a whole number from 0 to 999999", "pulumi config set rotation 2"),
     ("exposure", "magic", "'magic'", "loadbalancer", "pulumi config set exposure loadbalancer"),
@@ -182,8 +221,8 @@ BAD = [
     ("apiToken", "xyz", "a value that does not fit (not shown)", "32 hexadecimal", "set --secret apiToken"),
     ("cryptKey", HEX.upper(), "a value that does not fit (not shown)", "32 hexadecimal", "set --secret cryptKey"),
     ("imagePrefx", "a/b-", "an unknown key", "perhaps imagePrefix", "pulumi config rm imagePrefx"),
-    ("zzz", "1", "an unknown key", "one of addressTimeout, apiToken", "pulumi config rm zzz"),
-    ("kubernetes:context", ["a"], "['a']", "a text", "pulumi config set kubernetes:context minikube"),
+    ("zzz", "1", "an unknown key", "one of the keys that docs/settings.md lists", "pulumi config rm zzz"),
+    ("kubernetes:context", ["a"], """'["a"]'""", "a text", "pulumi config set kubernetes:context minikube"),
 ]
 
 

@@ -32,7 +32,11 @@ def sample(**changes: Any) -> Settings:
 
 def made(given: Settings | None = None, tokens: str = "t", hub_url: Any = None) -> dict[str, Any]:
     secrets = TokenValues(**{name: pulumi.Output.secret(f"{tokens}-{name}") for name in NAMES})
-    return values.helm_values(given or sample(), secrets, hub_url or pulumi.Output.from_input("http://203.0.113.7"))
+    hub, binder = (
+        hub_url or pulumi.Output.from_input("http://203.0.113.7"),
+        pulumi.Output.from_input("http://203.0.113.8"),
+    )
+    return values.helm_values(given or sample(), secrets, hub, binder)
 
 
 def shape(value: Any) -> Any:
@@ -71,10 +75,20 @@ def test_all_values() -> None:
                 "hub_url": OUTPUT,
                 "hub_url_local": "http://proxy-public",
                 "build_token_secret": OUTPUT,
-            }
+            },
+            "RateLimiter": {"limit": 10, "period_seconds": 3600},
         },
+        "imageCleaner": {"enabled": False},
+        "replicas": 1,
         "jupyterhub": {
+            "cull": {"every": 600, "maxAge": 0, "timeout": 3600},
+            "scheduling": {"userScheduler": {"enabled": False}},
+            "singleuser": {
+                "cpu": {"guarantee": 0.05, "limit": 1.0},
+                "memory": {"guarantee": "256M", "limit": "1G"},
+            },
             "hub": {
+                "db": {"type": "sqlite-memory"},
                 "services": {"binder": {"apiToken": OUTPUT}},
                 "config": {"JupyterHub": {"cookie_secret": OUTPUT}, "CryptKeeper": {"keys": [OUTPUT]}},
             },
@@ -114,7 +128,9 @@ def test_no_null_and_no_large_number() -> None:
     """The application dies of nulls, and Helm prints large numbers as 1e+06."""
     for path, leaf in leaves(made()):
         assert leaf is not None, path
-        assert isinstance(leaf, str | bool | pulumi.Output) or (isinstance(leaf, int) and leaf < 1_000_000), path
+        assert isinstance(leaf, str | bool | pulumi.Output) or (isinstance(leaf, int | float) and leaf < 1_000_000), (
+            path
+        )
 
 
 def test_a_fresh_dict_at_each_call() -> None:
@@ -142,7 +158,7 @@ def changed_leaf(given: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def test_fingerprint_notices_each_plain_value() -> None:
     plain = [path for path, leaf in leaves(made()) if not isinstance(leaf, pulumi.Output)]
-    assert len(plain) == 10
+    assert len(plain) == 23
     seen = {values.fingerprint(made()), *(values.fingerprint(changed_leaf(made(), path)) for path in plain)}
     assert len(seen) == len(plain) + 1
 

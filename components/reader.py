@@ -1,0 +1,155 @@
+"""Reads a stack's keys one by one, and keeps every problem instead of stopping at the first."""
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pulumi
+
+from components import keys
+from components.keys import BY_NAME, KEYS, PROJECT
+from components.kinds import Unfit
+from components.problems import Problem
+
+
+class Secret:
+    """A text that is never printed: `repr` and `str` show `***`."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself, for a check or for the engine."""
+        return self._text
+
+    def output(self) -> pulumi.Output[str]:
+        """Return the text as a secret output, encrypted in the state and masked in every diff."""
+        return pulumi.Output.secret(self._text)
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+@dataclass
+class Reader:
+    """Reads keys one by one and keeps every problem. `config` and `secrets` are as `settings.read` takes them."""
+
+    config: Mapping[str, Any]
+    secrets: Collection[str]
+    profile: str = keys.PROFILES[0]
+    problems: list[Problem] = field(default_factory=list)
+
+    def refuse(self, full: str, found: object, expected: str, example: str = "") -> None:
+        """Keep a problem; `full` is a key or a part of one, `found` None for what is missing."""
+        key = BY_NAME[full.split(".")[0]]
+        if key.full in self.secrets and found is not None:
+            # Encrypted though nobody asked for it: whoever did so had a reason, and an expectation may quote it.
+            self.problems.append(Problem(full, "an encrypted value (not shown)", described(key), key.command))
+        else:
+            self.problems.append(Problem(full, "" if found is None else repr(found), expected, example or key.command))
+
+    def given(self, name: str, namespace: str = PROJECT) -> str:
+        """Return what the stack says, as a text; "" for nothing."""
+        value = self.config.get(f"{namespace}:{name}")
+        if value is None:
+            return ""
+        if isinstance(value, bool | dict | list):
+            return json.dumps(value)
+        return str(value)
+
+    def value(self, name: str, namespace: str = PROJECT) -> Any:
+        """Return a key's value or its default, read by its kind; None if there is neither."""
+        key = BY_NAME[f"{namespace}:{name}"]
+        text = self.given(name, namespace)
+        if not text and key.required:
+            self.refuse(key.full, None, described(key))
+        default = key.default(self.profile)
+        try:
+            return key.kind.read(text) if text else key.kind.read(default) if default else None
+        except Unfit as unfit:
+            self.refuse(key.full, text, str(unfit))
+            return key.kind.read(default) if default else None
+
+    def text(self, name: str, default: str = "", namespace: str = PROJECT) -> str:
+        """Return a key's text, or `default`."""
+        value = self.value(name, namespace)
+        if isinstance(value, str) and value[:1] in ("{", "["):
+            self.refuse(f"{namespace}:{name}", value, "a text")
+            return default
+        return default if value is None else str(value)
+
+    def secret(self, name: str, check: Callable[[str], str] = lambda _: "") -> Secret | None:
+        """Return a secret, or None; `check` returns what is expected of one that does not fit."""
+        key = BY_NAME[f"{PROJECT}:{name}"]
+        value = self.given(name)
+        if not value:
+            return None
+        if key.full not in self.secrets:
+            expected = "an encrypted value, so that it is safe in git"
+            self.problems.append(Problem(key.full, "a secret in clear", expected, key.command))
+            return None
+        if problem := check(value):
+            self.problems.append(Problem(key.full, "a value that does not fit (not shown)", problem, key.command))
+            return None
+        return Secret(value)
+
+    def matching(self, name: str, default: str, pattern: re.Pattern[str], expected: str) -> str:
+        """Return a text that matches a whole pattern, or `default`."""
+        value = self.text(name)
+        if value and not pattern.fullmatch(value):
+            self.refuse(f"{PROJECT}:{name}", value, expected)
+        return value or default
+
+    def mapping(self, name: str, known: Collection[str]) -> dict[str, str]:
+        """Return a map with none but known keys; a null counts as not set."""
+        full = f"{PROJECT}:{name}"
+        value = self.config.get(full)
+        if isinstance(value, str):
+            try:
+                value = json.loads(value or "{}")
+            except ValueError:
+                self.refuse(full, value, f"a map with the keys {', '.join(known)}")
+                return {}
+        if not isinstance(value or {}, dict):
+            self.refuse(full, value, f"a map with the keys {', '.join(known)}")
+            return {}
+        found = cast("dict[str, Any]", value or {})
+        for unknown in sorted(set(found) - set(known)):
+            self.refuse(
+                f"{full}.{unknown}",
+                found[unknown],
+                nearest(unknown, known),
+                f"pulumi config rm --path {name}.{unknown}",
+            )
+        return {k: str(v) for k, v in found.items() if k in known and v is not None}
+
+    def unknown_keys(self) -> None:
+        """Refuse every key of ours that is in no table."""
+        known = [key.name for key in KEYS if key.namespace == PROJECT]
+        for full in sorted(self.config):
+            namespace, _, name = full.partition(":")
+            if namespace == PROJECT and full not in BY_NAME:
+                shown = "an unknown key"
+                self.problems.append(Problem(full, shown, nearest(name, known), f"pulumi config rm {name}"))
+
+
+def described(key: keys.Key) -> str:
+    """Return what a key is for, as part of a sentence."""
+    return key.what[:1].lower() + key.what[1:]
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """Return the known name that was probably meant, or all of them."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"perhaps {close[0]}"
+    return f"one of {', '.join(sorted(known))}" if len(known) < 12 else "one of the keys that docs/settings.md lists"

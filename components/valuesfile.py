@@ -1,0 +1,114 @@
+"""A user's own Helm values, for everything that has no setting: checked, then merged over the program's.
+
+What the program owns cannot be overridden there, and a secret does not belong in a file: both are refused, with the
+setting to use. No message quotes the file, since it may hold a secret.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from components import keys
+
+# Path in the Helm values -> the setting that decides it; what lies below a path belongs to it, too.
+_DECIDED: Final = {
+    "config.BinderHub.auth_enabled": "authenticator",
+    "config.BinderHub.build_token_secret": "buildTokenSecret",
+    "config.BinderHub.hub_url": "exposure",
+    "config.BinderHub.hub_url_local": "exposure",
+    "config.BinderHub.image_prefix": "imagePrefix",
+    "config.BinderHub.registry_class": "registry",
+    "config.BinderHub.use_registry": "registry",
+    "config.DockerRegistry": "registry",
+    "imageCleaner.cordon": "imageCleaner",
+    "imageCleaner.enabled": "imageCleaner",
+    "jupyterhub.cull.users": "authenticator",
+    "jupyterhub.fullnameOverride": "release",
+    "jupyterhub.hub.config.BinderSpawner.auth_enabled": "authenticator",
+    "jupyterhub.hub.config.CryptKeeper.keys": "cryptKey",
+    "jupyterhub.hub.config.JupyterHub.authenticator_class": "authenticator",
+    "jupyterhub.hub.config.JupyterHub.cookie_secret": "cookieSecret",
+    "jupyterhub.hub.cookieSecret": "cookieSecret",
+    "jupyterhub.hub.db.type": "hubDatabase",
+    "jupyterhub.hub.services.binder.apiToken": "apiToken",
+    "jupyterhub.hub.services.binder.api_token": "apiToken",
+    "jupyterhub.imagePullSecret": "privateImages",
+    "jupyterhub.nameOverride": "release",
+    "jupyterhub.proxy.secretToken": "proxyToken",
+    "jupyterhub.proxy.service.type": "exposure",
+    "registry": "registry",
+    "replicas": "replicas",
+    "service.type": "exposure",
+}
+OWNED: Final = {**_DECIDED, **{path: key.name for key in keys.KEYS for path in key.paths}}
+_SECRET_NAME: Final = re.compile(
+    r"(password|passwd|secret|token|credential|private_?key|api_?key|access_?key)s?$", re.IGNORECASE
+)
+# These end like a secret and name one, or say where it is asked for.
+_NO_SECRET: Final = re.compile(r"(existing|image_?pull|pull|tls)_?secrets?$|_token_secret_name$", re.IGNORECASE)
+Finding = tuple[str, str, str]
+
+
+def load(path: str, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
+    """Read a values file.
+
+    Takes its path, relative to `folder`. Returns its values and what is wrong with them, as (place in the file or "",
+    what is expected, example); with findings, the values are not to be used.
+    """
+    place = Path(folder, Path(path).expanduser())
+    example = "pulumi config set valuesFile values-dev.yaml"
+    try:
+        content = yaml.load(place.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except OSError:
+        return {}, [("", f"a file; there is none at {place}", example)]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        return {}, [("", f"YAML; line {mark.line + 1 if mark else '?'} of {place} is not", example)]
+    except ValueError:
+        return {}, [("", f"YAML in UTF-8; {place} is not", example)]
+    if content is None:
+        return {}, []
+    if not isinstance(content, dict):
+        return {}, [("", f"a map of Helm values; {place} is none", example)]
+    return content, list(findings(content))
+
+
+def findings(values: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what is wrong with a user's values: what the program owns, secrets, nulls, numbers that Helm garbles."""
+    for path, value in _leaves(values):
+        if owner := owner_of(path):
+            yield path, f"not here: the setting {owner} decides it", f"pulumi config set {owner} ..."
+        elif value is None:
+            yield path, "no null: the application takes it for a value; leave the key out", f"remove {path}"
+        elif isinstance(value, str) and value and _is_secret(path):
+            example = f"pulumi config set --secret --path 'secretValues[\"{path}\"]'"
+            yield path, "no secret in a file that goes into git; give it encrypted", example
+        elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1_000_000:
+            yield path, "no number of a million or more: Helm prints 1e+06; quote it", f"{path}: '...'"
+
+
+def owner_of(path: str) -> str:
+    """Return the setting that decides a path of the values, a part of it, or something above it; "" for none."""
+    for owned, setting in OWNED.items():
+        if f"{path}.".startswith(f"{owned}.") or f"{owned}.".startswith(f"{path}."):
+            return setting
+    return ""
+
+
+def _is_secret(path: str) -> bool:
+    name = path.rsplit(".", 1)[-1].split("[")[0]
+    return bool(_SECRET_NAME.search(name)) and not _NO_SECRET.search(name)
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, below in value.items():
+            yield from _leaves(below, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for index, below in enumerate(value):
+            yield from _leaves(below, f"{path}[{index}]")
+    elif path:
+        yield path, value

@@ -1,0 +1,226 @@
+"""A user's own values file, secret values beside it, risks, and the builder that fits the nodes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import cluster, risks, settings, tree, valuesfile
+from components.cluster import ClusterError, Kubeconfig
+from components.settings import Secret, Settings, SettingsError
+from components.tokens import TokenValues
+from components.values import helm_values
+
+BASICS = {
+    "binderhub:imagePrefix": "examplelab/binder-x-",
+    "binderhub:registryUsername": "me",
+    "binderhub:registryPassword": "s3cret",
+}
+HIDDEN = "t0p-secret"
+
+
+def read(folder: Path, stack: str = "dev", secrets: tuple[str, ...] = (), **more: str) -> Settings:
+    config = {**BASICS, **{f"binderhub:{key}": value for key, value in more.items()}}
+    encrypted = ["binderhub:registryPassword", *(f"binderhub:{name}" for name in secrets)]
+    return settings.read(config, encrypted, stack, folder)
+
+
+def refused(folder: Path, **more: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        read(folder, **more)
+    assert HIDDEN not in str(caught.value)
+    return str(caught.value)
+
+
+def with_file(folder: Path, text: str) -> str:
+    (folder / "own.yaml").write_text(text)
+    return refused(folder, valuesFile="own.yaml")
+
+
+# --- the file -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("loop")
+def test_a_values_file_is_merged_over_ours_and_the_secrets_beside_it_stay_secret(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("config: {BinderHub: {banner_message: hello}}\nextraEnv: {A: b}\n")
+    place = "config.GitLabRepoProvider.access_token"
+    got = read(
+        tmp_path, secrets=("secretValues",), valuesFile="own.yaml", secretValues=json.dumps({place: HIDDEN}),
+    )  # fmt: skip
+    assert got.own_values["config"]["BinderHub"] == {"banner_message": "hello"}
+    assert got.own_values["config"]["GitLabRepoProvider"] == {"access_token": Secret(HIDDEN)}
+    leaf = pulumi.Output.from_input("x")
+    values = helm_values(got, TokenValues(api=leaf, proxy=leaf, cookie=leaf, crypt=leaf, build=leaf), leaf, leaf)
+    assert values["config"]["BinderHub"]["banner_message"] == "hello"
+    assert values["config"]["BinderHub"]["image_prefix"] == "examplelab/binder-x-"
+    assert values["extraEnv"] == {"A": "b"}
+    assert isinstance(values["config"]["GitLabRepoProvider"]["access_token"], pulumi.Output)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "setting"),
+    [
+        ("config: {BinderHub: {hub_url: x}}", "config.BinderHub.hub_url", "exposure"),
+        ("config: {BinderHub: {image_prefix: x/y-}}", "config.BinderHub.image_prefix", "imagePrefix"),
+        ("registry: {password: t0p-secret}", "registry.password", "registry"),
+        ("service: {type: NodePort}", "service.type", "exposure"),
+        ("jupyterhub: {proxy: {service: {type: NodePort}}}", "jupyterhub.proxy.service.type", "exposure"),
+        ("jupyterhub: {hub: {services: {binder: {apiToken: t0p-secret}}}}", "binder.apiToken", "apiToken"),
+        ("jupyterhub: {hub: {services: {binder: {api_token: t0p-secret}}}}", "binder.api_token", "apiToken"),
+        ("jupyterhub: {proxy: {secretToken: t0p-secret}}", "jupyterhub.proxy.secretToken", "proxyToken"),
+        ("jupyterhub: {cull: {timeout: 5}}", "jupyterhub.cull.timeout", "cullIdle"),
+        # What lies above something owned, and would take it away.
+        ("jupyterhub: null", "jupyterhub", ""),
+        ("config: nothing", "config", ""),
+    ],
+)
+def test_what_the_program_decides_is_refused_with_its_setting(
+    tmp_path: Path, text: str, place: str, setting: str
+) -> None:
+    message = with_file(tmp_path, text)
+    assert f"{place}\n      expected: not here: the setting {setting}" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("config: {GitRepoProvider: {password: t0p-secret}}", "no secret in a file that goes into git"),
+        ("extraEnv: {API_KEY: t0p-secret}", 'secretValues["extraEnv.API_KEY"]'),
+        ("extraVolumes: [{name: a, token: t0p-secret}]", "no secret in a file"),
+        ("extraEnv: {A: null}", "no null"),
+        ("extraEnv: {A: 1000000}", "no number of a million or more"),
+        ("a: [\n  t0p-secret", "YAML; line"),
+        ("- t0p-secret", "a map of Helm values"),
+    ],
+)
+def test_what_is_refused_in_a_values_file(tmp_path: Path, text: str, expected: str) -> None:
+    assert expected in with_file(tmp_path, text)
+
+
+def test_a_missing_values_file(tmp_path: Path) -> None:
+    assert f"a file; there is none at {tmp_path}/no.yaml" in refused(tmp_path, valuesFile="no.yaml")
+
+
+def test_names_of_secrets_are_no_secrets() -> None:
+    names = {
+        "imagePullSecret": "regcred",
+        "tls": [{"secretName": "hub-tls"}],
+        "existingSecret": "x",
+        "a": {"token": ""},
+    }
+    assert list(valuesfile.findings({"extraPodSpec": names})) == []
+
+
+def test_secret_values_that_do_not_fit(tmp_path: Path) -> None:
+    assert "a map of places" in refused(tmp_path, secrets=("secretValues",), secretValues=f'["{HIDDEN}"]')
+    owned = json.dumps({"jupyterhub.proxy.secretToken": HIDDEN})
+    assert "the setting proxyToken decides it" in refused(tmp_path, secrets=("secretValues",), secretValues=owned)
+    assert "a secret in clear" in refused(tmp_path, secretValues=json.dumps({"a.b": HIDDEN}))
+
+
+def test_trees_are_not_changed() -> None:
+    under, over = {"a": {"b": 1}, "c": [1]}, {"a": {"d": 2}, "c": [2]}
+    assert tree.merged(under, over) == {"a": {"b": 1, "d": 2}, "c": [2]}
+    assert (under, over) == ({"a": {"b": 1}, "c": [1]}, {"a": {"d": 2}, "c": [2]})
+    assert tree.at("a.b.c", 1) == {"a": {"b": {"c": 1}}}
+
+
+# --- risks --------------------------------------------------------------------------------------------------------
+
+LOGIN = {"authenticator": "github", "oauthClientId": "id", "allowedUsers": '["alice"]'}
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("unlimitedLaunches", {"protect": "true"}),
+        ("noRateLimit", {"profile": "prod", "rateLimit": "0"}),
+        ("loginOverHttp", {"profile": "prod", "oauthClientSecret": "x", **LOGIN}),
+    ],
+)
+def test_grave_risks_are_refused_until_accepted_with_a_reason(tmp_path: Path, name: str, there: dict[str, str]) -> None:
+    given = {**there, "secrets": ("oauthClientSecret",)}
+    message = refused(tmp_path, **given)
+    assert f"binderhub:acceptedRisks.{name}: found a risk that nobody accepted" in message
+    assert f'or accept: pulumi config set --path acceptedRisks.{name} "why"' in message
+    assert "the reason" in refused(tmp_path, **given, acceptedRisks=json.dumps({name: " "}))
+    read(tmp_path, **given, acceptedRisks=json.dumps({name: "lab network only"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("serversForEver", {"profile": "prod", "cullMaxAge": "0"}),
+        ("anyOrigin", {"profile": "prod", "corsOrigin": "*"}),
+        ("hostBuilder", {"builder": "host"}),
+        ("loginsInMemory", {"oauthClientSecret": "x", **LOGIN}),
+        ("loginOverHttp", {"oauthClientSecret": "x", **LOGIN}),
+    ],
+)
+def test_other_risks_are_warnings(tmp_path: Path, name: str, there: dict[str, str]) -> None:
+    given = {**there, "secrets": ("oauthClientSecret",)}
+    assert [w for w in read(tmp_path, **given).warnings if w.startswith(f"{name}: ")]
+    accepted = read(tmp_path, **given, acceptedRisks=json.dumps({name: "known"}))
+    assert not [w for w in accepted.warnings if w.startswith(f"{name}: ")]
+
+
+def test_the_examples_are_without_risk(tmp_path: Path) -> None:
+    for profile in ("dev", "prod"):
+        assert read(tmp_path, profile=profile).warnings == ()
+
+
+def test_an_unknown_risk_is_refused_and_names_differ(tmp_path: Path) -> None:
+    assert "perhaps anyOrigin" in refused(tmp_path, acceptedRisks='{"anyorigin": "x"}')
+    assert len(set(risks.NAMES)) == len(risks.RISKS)
+
+
+# --- the builder --------------------------------------------------------------------------------------------------
+
+HERE = Kubeconfig(paths=("/dev/null",), context="c", server="", proxy="", content={})
+
+
+def on_nodes(monkeypatch: pytest.MonkeyPatch, folder: Path, versions: str, status: int = 0) -> None:
+    kubectl = folder / "kubectl"
+    kubectl.write_text(f"#!/bin/sh\necho '{versions}'\nexit {status}\n")
+    kubectl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("asked", "nodes", "builder"),
+    [
+        ("auto", "docker://28.3 docker://28.4", "host"),
+        ("auto", "docker://28.3 containerd://2.1", "dind"),
+        ("auto", "", "dind"),
+        ("host", "docker://28.3", "host"),
+        ("host", "", "host"),
+        ("pink", "containerd://2.1", "pink"),
+    ],
+)
+def test_the_builder_fits_the_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, nodes: str, builder: str
+) -> None:
+    given = read(tmp_path, builder=asked)
+    on_nodes(monkeypatch, tmp_path, nodes)
+    got = cluster.settle_builder(given, HERE)
+    assert got.options["builder"] == builder
+    assert replace(got, options=given.options) == given
+
+
+def test_host_on_containerd_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = read(tmp_path, builder="host")
+    on_nodes(monkeypatch, tmp_path, "containerd://2.1")
+    with pytest.raises(ClusterError, match="nodes run containerd") as caught:
+        cluster.settle_builder(given, HERE)
+    assert "pulumi config set builder dind" in str(caught.value)
+
+
+def test_nobody_can_tell_the_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = read(tmp_path, builder="auto")
+    on_nodes(monkeypatch, tmp_path, "docker://28.3", status=1)
+    assert cluster.settle_builder(given, HERE).options["builder"] == "dind"
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    assert cluster.container_runtimes(HERE) == set()
