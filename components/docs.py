@@ -1,4 +1,4 @@
-"""Makes docs/settings.md and docs/registries.md from the code: `python -m components.docs`. Tests compare them."""
+"""Makes docs/settings.md and docs/registries/ from the code: `python -m components.docs`. Tests compare them."""
 
 from pathlib import Path
 from typing import Final
@@ -54,13 +54,27 @@ def _row(key: Key) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-_REGISTRIES: Final = """# Registries
+_INDEX: Final = """# Registries
 
-BinderHub pushes every image it builds to a registry. For each sort: from nothing to a working stack.
-This page is made from `components/images.py` by `python -m components.docs`.
+BinderHub pushes every image it builds to a registry. For each sort there is a page: from nothing to a working stack.
+These pages are made from `components/images.py` by `python -m components.docs`.
 
-Private images: `pulumi config set privateImages true` gives the nodes the login, too. AWS ECR is refused: each image's
-repository would have to exist before the push, and a password lasts 12 hours.
+{links}
+
+AWS ECR is refused: each image's repository would have to exist before the push, and a password lasts 12 hours.
+"""
+_PAGE: Final = """# {title}
+
+From nothing to a working stack. {note}
+
+```sh
+{commands}
+```
+
+- The shape of the prefix: `{shape}`
+- Private images: `pulumi config set privateImages true` gives the nodes the login, too.
+- Look first: `pulumi preview` changes nothing, and `make rehearse` needs no cluster at all.
+- Another registry: [all of them](README.md). All settings: [settings](../settings.md).
 """
 # What a person must know beside the commands.
 _NOTES: Final = {
@@ -79,19 +93,20 @@ _NOTES: Final = {
 }
 
 
-def registries() -> str:
-    """Return the text of docs/registries.md."""
-    parts = [_registry(name, kind) for name, kind in images.KINDS.items()]
-    return "\n".join([_REGISTRIES, *parts])
+def registries() -> dict[str, str]:
+    """Return the pages below docs/registries: file name -> text."""
+    titles = {name: kind.title[:1].upper() + kind.title[1:] for name, kind in images.KINDS.items()}
+    links = "\n".join(f"- [{title}]({name}.md)" for name, title in titles.items())
+    pages = {f"{name}.md": _registry(name, titles[name], kind) for name, kind in images.KINDS.items()}
+    return {"README.md": _INDEX.format(links=links), **pages}
 
 
-def _registry(name: str, kind: images.Kind) -> str:
+def _registry(name: str, title: str, kind: images.Kind) -> str:
     prefix = "/".join(filter(None, [kind.host, *kind.levels, "binder-dev-"]))
-    commands = [
-        "pulumi stack init dev",
-        f"pulumi config set registry {name}",
-        f"pulumi config set imagePrefix {prefix}",
-    ]
+    commands = ["pulumi stack init dev"]
+    if name != images.DOCKER_HUB:  # which needs no word
+        commands.append(f"pulumi config set registry {name}")
+    commands.append(f"pulumi config set imagePrefix {prefix}")
     if not kind.username and kind.needs_login:
         commands.append("pulumi config set registryUsername MY-USER")
     if kind.token_setting == "needed":
@@ -99,10 +114,16 @@ def _registry(name: str, kind: images.Kind) -> str:
     if kind.needs_login:
         commands.append(f"pulumi config set --secret registryPassword{' < key.json' if kind.username else ''}")
     commands.append("pulumi up")
-    title = kind.title[:1].upper() + kind.title[1:]
-    return f"## {title}\n\n{_NOTES[name]} Prefix: `{kind.shape}`\n\n```sh\n" + "\n".join(commands) + "\n```\n"
+    return _PAGE.format(title=title, note=_NOTES[name], commands="\n".join(commands), shape=kind.shape)
+
+
+def write() -> None:
+    """Write all pages that are made from the code."""
+    (FOLDER / "settings.md").write_text(page())
+    (FOLDER / "registries").mkdir(exist_ok=True)
+    for name, text in registries().items():
+        (FOLDER / "registries" / name).write_text(text)
 
 
 if __name__ == "__main__":
-    (FOLDER / "settings.md").write_text(page())
-    (FOLDER / "registries.md").write_text(registries())
+    write()

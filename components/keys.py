@@ -15,7 +15,8 @@ PROJECT: Final = "binderhub"
 PROFILES: Final = ("dev", "prod")
 EXPOSURES: Final = ("loadbalancer",)
 BUILDERS: Final = ("dind", "pink", "host", "auto")
-CLEANERS: Final = ("on", "nocordon", "off")
+# Not on and off, which YAML takes for true and false.
+CLEANERS: Final = ("cordon", "nocordon", "none")
 DATABASES: Final = ("memory", "volume")
 TOKEN_KEYS: Final = ("apiToken", "proxyToken", "cookieSecret", "cryptKey", "buildTokenSecret")
 # JupyterHub's names of the OAuth authenticators, each with the class that its settings go to.
@@ -131,7 +132,7 @@ KEYS: Final = (
     *_group(
         "Building",
         Key("builder", "What builds images on the nodes; auto is host where they run Docker, else dind", "dind", kinds.choice(*BUILDERS), "dind", paths=("imageBuilderType",)),
-        Key("imageCleaner", "Removes old images from the builder: on, nocordon (the node stays in use), off", "nocordon", kinds.choice(*CLEANERS), "off", "on"),
+        Key("imageCleaner", "Removes old images from the builder: cordon (takes no new pods meanwhile), nocordon, none", "nocordon", kinds.choice(*CLEANERS), "none", "cordon"),
         Key("repo2dockerImage", "Image of repo2docker", "quay.io/jupyterhub/repo2docker:2024.07.0", kinds.IMAGE, paths=("config.KubernetesBuildExecutor.build_image",)),
         Key("buildNodeSelector", "Labels of the nodes for builds", "builds", kinds.LABELS, paths=("config.KubernetesBuildExecutor.node_selector",), part=".pool"),
     ),

@@ -51,11 +51,20 @@ class Reader:
     def refuse(self, full: str, found: object, expected: str, example: str = "") -> None:
         """Keep a problem; `full` is a key or a part of one, `found` None for what is missing."""
         key = BY_NAME[full.split(".")[0]]
-        if key.full in self.secrets and found is not None:
-            # Encrypted though nobody asked for it: whoever did so had a reason, and an expectation may quote it.
-            self.problems.append(Problem(full, "an encrypted value (not shown)", described(key), key.command))
-        else:
-            self.problems.append(Problem(full, "" if found is None else repr(found), expected, example or key.command))
+        self.problems.append(Problem(full, "" if found is None else repr(found), expected, example or key.command))
+
+    def hidden(self, full: str) -> bool:
+        """Tell whether a key came encrypted though it is none of the secret ones, and refuse it then.
+
+        Whoever encrypted it wants it hidden, and it would not be: previews, outputs and the state show it.
+        """
+        key = BY_NAME[full]
+        if full not in self.secrets or key.secret or not self.given(key.name, key.namespace):
+            return False
+        problem = Problem(full, "an encrypted value (not shown)", "a plain one, since previews show it", key.command)
+        if problem not in self.problems:
+            self.problems.append(problem)
+        return True
 
     def given(self, name: str, namespace: str = PROJECT) -> str:
         """Return what the stack says, as a text; "" for nothing."""
@@ -69,8 +78,8 @@ class Reader:
     def value(self, name: str, namespace: str = PROJECT) -> Any:
         """Return a key's value or its default, read by its kind; None if there is neither."""
         key = BY_NAME[f"{namespace}:{name}"]
-        text = self.given(name, namespace)
-        if not text and key.required:
+        text = "" if self.hidden(key.full) else self.given(name, namespace)
+        if not self.given(name, namespace) and key.required:
             self.refuse(key.full, None, described(key))
         default = key.default(self.profile)
         try:
@@ -112,7 +121,7 @@ class Reader:
     def mapping(self, name: str, known: Collection[str]) -> dict[str, str]:
         """Return a map with none but known keys; a null counts as not set."""
         full = f"{PROJECT}:{name}"
-        value = self.config.get(full)
+        value = None if self.hidden(full) else self.config.get(full)
         if isinstance(value, str):
             try:
                 value = json.loads(value or "{}")

@@ -192,7 +192,7 @@ def _registry(reader: Reader, prefix: str) -> images.Registry:
     told = {problem.key for problem in reader.problems}
     seen = replace(registry, password=password.reveal() if password else None)
     for name, found, expected, example in images.registry_problems(seen, prefix):
-        if f"{PROJECT}:{name}" in told:
+        if f"{PROJECT}:{name}" in told or (name == "imagePrefix" and not prefix):
             continue
         if name == "registryPassword" and found:
             reader.problems.append(Problem(f"{PROJECT}:{name}", found, expected, example))
@@ -209,8 +209,8 @@ def _clashes(reader: Reader, settings: Settings, folder: Path) -> None:
         reader.refuse(
             f"{PROJECT}:imagePrefix",
             settings.image_prefix,
-            f"a prefix of its own: Pulumi.{settings.stack}.yaml and {file} {why}",
-            "another prefix or, if they share images on purpose, pulumi config set sharedImagePrefix true",
+            f"a prefix of its own; Pulumi.{settings.stack}.yaml clashes with {file}: {why}",
+            "pulumi config set sharedImagePrefix true, if they share images on purpose",
         )
 
 

@@ -102,7 +102,7 @@ def _pods(settings: Settings) -> dict[str, Any]:
     """What decides several values at once: builder, cleaner, database, replicas, labels."""
     cleaner = settings.image_cleaner
     values: dict[str, Any] = {
-        "imageCleaner": {"enabled": cleaner != "off", **({"cordon": False} if cleaner == "nocordon" else {})},
+        "imageCleaner": {"enabled": cleaner != "none", **({"cordon": False} if cleaner == "nocordon" else {})},
         "replicas": settings.replicas,
         "jupyterhub": {"hub": {"db": {"type": "sqlite-pvc" if settings.hub_database == "volume" else "sqlite-memory"}}},
     }

@@ -73,7 +73,7 @@ def test_defaults() -> None:
         profile="dev",
         replicas=1,
         labels={},
-        image_cleaner="off",
+        image_cleaner="none",
         hub_database="memory",
         login=None,
         own_values={},
