@@ -1,0 +1,133 @@
+"""The state of a stack, as `pulumi stack export` prints it, and what an interrupted run leaves in it.
+
+Pure functions. A resource with `initErrors` is updated by the next `pulumi up` even if nothing differs, and so waited
+for: that is how an interrupted operation is completed and proven. What a pending create had already made becomes such
+a resource; the operation holds all that the state needs but its id and outputs (facts: failures.md 3.4).
+"""
+
+import copy
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+RELEASE: Final = "kubernetes:helm.sh/v3:Release"
+NAMESPACE: Final = "kubernetes:core/v1:Namespace"
+WHY: Final = "interrupted; this update completes it"
+_KUBERNETES: Final = "kubernetes:"
+# The provider's own names, before a random suffix.
+_MANAGER: Final = "pulumi-kubernetes"
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation that a run began and whose end is not recorded. `kind` is creating, updating, deleting, ..."""
+
+    kind: str
+    resource: Mapping[str, Any]
+
+    @property
+    def urn(self) -> str:
+        """The URN of the resource."""
+        return str(self.resource["urn"])
+
+    @property
+    def type(self) -> str:
+        """The type of the resource."""
+        return str(self.resource["type"])
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A state in order, what was done to it in a person's words, and the URNs that a refresh must look at."""
+
+    state: State
+    notes: tuple[str, ...]
+    refresh: tuple[str, ...]
+
+
+def operations(state: State) -> list[Operation]:
+    """Return the operations without an end."""
+    return [Operation(op["type"], op["resource"]) for op in state["deployment"].get("pending_operations") or []]
+
+
+def resources(state: State) -> list[dict[str, Any]]:
+    """Return the resources of the state."""
+    return state["deployment"].get("resources") or []
+
+
+def object_id(resource: Mapping[str, Any]) -> str:
+    """Return the id that the provider gives a Kubernetes object or a release: `namespace/name`, or `name`."""
+    names = resource["inputs"] if resource["type"] == RELEASE else resource["inputs"]["metadata"]
+    return "/".join(filter(None, (names.get("namespace"), names["name"])))
+
+
+def releases(state: State) -> dict[str, str]:
+    """Return every release that the state knows or that a run began to make: id -> URN."""
+    known = {r["id"]: r["urn"] for r in resources(state) if r["type"] == RELEASE}
+    begun = [op for op in operations(state) if op.type == RELEASE and op.kind == "creating"]
+    return known | {object_id(op.resource): op.urn for op in begun}
+
+
+def to_look_for(state: State) -> Iterator[Mapping[str, Any]]:
+    """Return the plain objects that a run began to make: they may exist or not."""
+    for op in operations(state):
+        if op.kind == "creating" and op.type != RELEASE and _is_object(op.type):
+            yield op.resource
+
+
+def being_destroyed(state: State) -> bool:
+    """Return whether the interrupted run deleted a release or a namespace."""
+    return any(op.kind == "deleting" and op.type in (RELEASE, NAMESPACE) for op in operations(state))
+
+
+def edit(state: State, live: Mapping[str, Mapping[str, Any]], interrupted: Collection[str]) -> Edited:
+    """Put a state in order.
+
+    `live` are the objects that exist, by URN, as the API gives them with their managed fields; a release that exists
+    has an entry too, whatever it holds. `interrupted` are the ids of releases whose Helm records say so.
+    """
+    new = copy.deepcopy(state)
+    known, notes = {r["urn"]: r for r in resources(new) if not r.get("delete")}, []
+    begun = operations(state)
+    touched = {op.urn for op in begun if op.kind != "deleting"}
+    for resource in known.values():
+        cut_short = resource["urn"] in touched or (resource["type"] == RELEASE and resource["id"] in interrupted)
+        if cut_short and _is_object(resource["type"]) and not resource.get("initErrors"):
+            resource["initErrors"] = [WHY]
+            notes.append(f"{label(resource)}: its update was cut short; the next up repeats it")
+    for op in begun:
+        if op.kind != "creating" or op.urn in known:
+            continue
+        if (found := live.get(op.urn)) is not None and (whole := _taken_over(op, found)):
+            new["deployment"]["resources"] = [*resources(new), whole]
+            notes.append(f"{label(op.resource)}: was made, but not recorded; it is recorded now")
+        else:
+            notes.append(f"{label(op.resource)}: was not made; the next up makes it")
+    gone = tuple(op.urn for op in begun if op.kind == "deleting" and op.urn in known)
+    notes += [f"{label(known[urn])}: its deletion was cut short; what is left of it is looked up" for urn in gone]
+    new["deployment"].pop("pending_operations", None)
+    return Edited(new, tuple(notes), gone)
+
+
+def _is_object(kind: str) -> bool:
+    return kind.startswith(_KUBERNETES)
+
+
+def label(resource: Mapping[str, Any]) -> str:
+    """Return a resource's kind and name, as they stand in Pulumi's own output."""
+    return f"{resource['type'].rpartition(':')[2]} {resource['urn'].rpartition('::')[2]}"
+
+
+def _taken_over(op: Operation, found: Mapping[str, Any]) -> dict[str, Any] | None:
+    resource = {**op.resource, "id": object_id(op.resource), "initErrors": [WHY]}
+    if op.type == RELEASE:
+        return {**resource, "outputs": op.resource["inputs"]}
+    managers = [field.get("manager", "") for field in found["metadata"].get("managedFields") or []]
+    manager = next((name for name in managers if name.startswith(_MANAGER)), None)
+    if manager is None:
+        return None  # somebody else's object of the same name
+    # What the provider itself records. Under another manager's name, fields that the program drops would stay for ever.
+    own = {"__fieldManager": manager, "__initialApiVersion": found["apiVersion"], "__inputs": op.resource["inputs"]}
+    return {**resource, "outputs": {**found, **own}}
