@@ -33,21 +33,21 @@ def test_tiller_with_view_is_refused_by_name(new_stack: NewStack, bench: Bench) 
 
 @pytest.mark.xdist_group("dev")
 def test_two_stacks_side_by_side_and_one_goes_without_a_trace(dev: Stack, new_stack: NewStack, bench: Bench) -> None:
-    other = new_stack("hub-b", imagePrefix="examplelab/binder-b-")
+    other = new_stack("lab-two", imagePrefix="examplelab/binder-two-")
     other.up()
     mine, theirs = dev.outputs(), other.outputs()
-    assert theirs["namespace"] == "hub-b"
+    assert theirs["namespace"] == "lab-two"
     assert mine["hub_url"] != theirs["hub_url"]
     tokens = [
         decoded(bench.kubectl("-n", namespace, "get", "secret", "hub"))["hub.services.binder.apiToken"]
-        for namespace in ("binderhub", "hub-b")
+        for namespace in ("binderhub", "lab-two")
     ]
     assert tokens[0] != tokens[1]
     assert {"Namespace", "ClusterRoleBinding", "ServiceAccount"} <= {
-        kind for kind, _, _ in bench.objects_named("hub-b")
+        kind for kind, _, _ in bench.objects_named("lab-two")
     }
     other.pulumi("destroy", "--yes", "--skip-preview")
-    assert sorted(bench.objects_named("hub-b")) == []
+    assert sorted(bench.objects_named("lab-two")) == []
     dev.pulumi("preview", "--expect-no-changes")
 
 
