@@ -22,6 +22,7 @@ PROJECT: Final = Path(__file__).resolve().parent.parent
 STAND_IN: Final = PROJECT / "tests" / "charts" / "binderhub"
 # Where a chart from elsewhere lies in the copy; a path within it is the same on every machine.
 _CHART_FOLDER: Final = "rehearsal-chart"
+_VALUES_FILE: Final = "rehearsal-values.yaml"
 # What moves by itself or follows from other objects.
 _NOT_COUNTED: Final = ("events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses", "endpoints")
 
@@ -160,6 +161,15 @@ def put_chart(chosen: ChosenChart, folder: Path, file: StackFile) -> StackFile:
     return StackFile(named, file.secrets, file.filled)
 
 
+def put_values(project: Path, folder: Path, file: StackFile) -> StackFile:
+    """Copy the stack's own values file into the copy of the project, wherever it lies and whatever git thinks of it."""
+    key = f"{settings.PROJECT}:valuesFile"
+    if not file.config.get(key):
+        return file
+    shutil.copy2(Path(project, Path(file.config[key]).expanduser()), folder / _VALUES_FILE)
+    return StackFile({**file.config, key: _VALUES_FILE}, file.secrets, file.filled)
+
+
 def rehearse(order: Order, screen: Screen) -> Outcome:
     """Run a rehearsal and return what it found.
 
@@ -214,7 +224,7 @@ def _prepared(
     ):
         environment = workspace.seal(tools, run.folder, run.folder / "kubeconfig")
         space = workspace.make(order.project, run.folder, environment)
-        safe = put_chart(chosen, space.folder, file)
+        safe = put_values(order.project, space.folder, put_chart(chosen, space.folder, file))
         # The copy's only kubeconfig is the throwaway one, wherever the person's lies.
         plain = {k: v for k, v in safe.config.items() if k != "kubernetes:kubeconfig"}
         workspace.prepare(space, order.stack, StackFile(plain, safe.secrets, safe.filled))

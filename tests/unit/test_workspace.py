@@ -414,3 +414,13 @@ def test_free_ports_are_free_and_different() -> None:
         taken = [held.enter_context(socket.create_server(("127.0.0.1", port))) for port in ports]
         assert len(taken) == 6
         assert not set(cluster.free_ports(50)) & set(ports)
+
+
+def test_a_values_file_comes_along(tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "own.yaml").write_text("a: 1")
+    file = StackFile({"binderhub:valuesFile": "own.yaml", "a:b": "c"}, (), ())
+    got = rehearse.put_values(tmp_path, tmp_path / "copy", file)
+    assert got.config == {"binderhub:valuesFile": "rehearsal-values.yaml", "a:b": "c"}
+    assert (tmp_path / "copy" / got.config["binderhub:valuesFile"]).read_text() == "a: 1"
+    assert rehearse.put_values(tmp_path, tmp_path, StackFile({}, (), ())).config == {}
