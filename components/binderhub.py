@@ -71,6 +71,8 @@ class BinderHub(pulumi.ComponentResource):
             repository_opts=RepositoryOptsArgs(repo=args.chart.repository) if args.chart.repository else None,
             values=args.values,
             timeout=args.timeout,
+            # Helm's own record then says whose release it is. From the first day, since a change is a revision.
+            description=f"pulumi {pulumi.get_project()}/{pulumi.get_stack()}",
             # In every stack: a failed upgrade that is not taken back leaves fields that no later one removes.
             atomic=True,
             cleanup_on_fail=True,

@@ -23,7 +23,7 @@ import yaml
 from components.settings import ClusterSettings, Settings
 
 # Seconds; a person must be told within 15 that nobody answers.
-PATIENCE: Final = 8
+PATIENCE: Final = 5
 # Container runtimes that have no Docker socket on the node.
 _NOT_DOCKER: Final = frozenset({"containerd", "cri-o"})
 _FILES_OF_CLUSTER: Final = ("certificate-authority",)

@@ -1,5 +1,7 @@
 """The dev stack on the real engine and the real API server."""
 
+import base64
+import gzip
 import json
 
 import pytest
@@ -53,6 +55,12 @@ def test_hub_url_is_in_the_first_and_only_install(dev: Stack, bench: Bench) -> N
     assert config["hub_url_local"] == "http://proxy-public"
     records = bench.kubectl("-n", NAMESPACE, "get", "secret", "-l", "owner=helm")["items"]
     assert [r["metadata"]["labels"]["version"] for r in records] == ["1"]
+
+
+def test_helms_record_says_whose_release_it_is(dev: Stack, bench: Bench) -> None:
+    (record,) = bench.kubectl("-n", NAMESPACE, "get", "secret", "-l", "owner=helm")["items"]
+    body = json.loads(gzip.decompress(base64.b64decode(decoded(record)["release"])))
+    assert body["info"]["description"] == "pulumi binderhub/dev"
 
 
 def test_the_addresses_lead_to_the_pods_of_proxy_and_binder(dev: Stack, bench: Bench) -> None:
