@@ -12,7 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-WHY: Final = "Interrupted; the next pulumi up completes it"
+from components.record import RECOVERED, contents, status
+from components.record import number as revision
+
+__all__ = ["UNINSTALLING", "Change", "ordered", "revision", "rewritten", "settle", "status"]
+
 UNINSTALLING: Final = "uninstalling"
 _PENDING: Final = "pending-"
 _ROLLBACK: Final = "pending-rollback"
@@ -33,16 +37,6 @@ class Change:
 def ordered(records: Sequence[Record]) -> list[Record]:
     """Return Secrets of one release, as the API gives them, oldest revision first."""
     return sorted(records, key=revision)
-
-
-def revision(record: Record) -> int:
-    """Return the number of a record's revision."""
-    return int(record["metadata"]["labels"]["version"])
-
-
-def status(record: Record) -> str:
-    """Return a record's status, by its label."""
-    return str(record["metadata"]["labels"].get("status", ""))
 
 
 def settle(records: Sequence[Record], unrecorded: bool) -> list[Change]:
@@ -68,8 +62,8 @@ def settle(records: Sequence[Record], unrecorded: bool) -> list[Change]:
 
 def rewritten(record: Record, new: str) -> dict[str, Any]:
     """Return the record with another status, in its label and in its contents, and all else as it was."""
-    body = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(record["data"]["release"]))))
-    body["info"] |= {"status": new, "description": WHY}
+    body = contents(record)
+    body["info"] |= {"status": new, "description": RECOVERED}
     packed = base64.b64encode(gzip.compress(json.dumps(body).encode()))
     metadata = {**record["metadata"], "labels": {**record["metadata"]["labels"], "status": new}}
     return {**record, "metadata": metadata, "data": {**record["data"], "release": base64.b64encode(packed).decode()}}

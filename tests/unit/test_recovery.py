@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
+from components.record import RECOVERED
 from recovery import __main__ as command
 from recovery import helm, state, tools
 
@@ -112,7 +113,7 @@ def test_a_settled_record_is_settled_for_good_and_otherwise_the_same() -> None:
     new = helm.rewritten(old, "deployed")
     body = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(new["data"]["release"]))))
     assert body == {
-        "info": {"status": "deployed", "description": helm.WHY},
+        "info": {"status": "deployed", "description": RECOVERED},
         "version": 1,
         "config": {"n": 1, "x": "é"},
     }

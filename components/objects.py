@@ -1,0 +1,142 @@
+"""Kubernetes objects as Helm charts give them: names, comparison, and what a change means for the pods.
+
+Pure functions. An object is a dict as the API knows it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+Object = Mapping[str, Any]
+WORKLOADS: Final = ("DaemonSet", "Deployment", "StatefulSet")
+_HOOK: Final = "helm.sh/hook"
+# Kinds of charts that live outside any namespace.
+CLUSTER_WIDE: Final = frozenset(
+    {
+        "APIService", "ClusterRole", "ClusterRoleBinding", "CSIDriver", "CustomResourceDefinition", "GatewayClass",
+        "IngressClass", "MutatingWebhookConfiguration", "Namespace", "Node", "PersistentVolume", "PriorityClass",
+        "RuntimeClass", "StorageClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+    }
+)  # fmt: skip
+
+
+class Key(NamedTuple):
+    """Which object: kind, name, and its namespace if that is not the release's own."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}" + (f" in {self.namespace}" if self.namespace else "")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of one object: "new", "deleted", "changed", or "pods restart" for a workload's changed pods."""
+
+    key: Key
+    what: str
+
+    def __str__(self) -> str:
+        return str(self.key) + (f" ({self.what})" if self.what != "changed" else "")
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads scalars as Kubernetes and Helm do: 12:30, 2020-01-01 and `on` are texts, 1e+06 is a number."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (PyYAML's own name)
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("null", r"(?:~|null|Null|NULL|)$", "~nN\0"),
+    ("int", r"[-+]?(?:0[0-7_]*|[1-9][0-9_]*|0x[0-9a-fA-F]+)$", "-+0123456789"),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+):
+    _signs = ["" if sign == "\0" else sign for sign in _first]
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _signs)
+
+
+def parse(manifest: str) -> list[dict[str, Any]]:
+    """Return the objects of a manifest's text, a YAML stream."""
+    return [found for found in yaml.load_all(manifest, _Loader) if found]
+
+
+def by_key(found: Iterable[Object], namespace: str) -> dict[Key, dict[str, Any]]:
+    """Return objects by their keys, for a release in `namespace`: none of them names that namespace any more.
+
+    A manifest may leave it out and a rendered object has it. Hooks for `helm test` are left out: no install runs them.
+    """
+    return {
+        _key(one, namespace): _bare(one, namespace) for one in found if not hooks(one) or hooks(one) - {"test", *_TESTS}
+    }
+
+
+_TESTS: Final = ("test-success", "test-failure")
+
+
+def hooks(one: Object) -> set[str]:
+    """Return the events of a Helm hook (`pre-upgrade`, ...); empty for an ordinary object."""
+    events = (one["metadata"].get("annotations") or {}).get(_HOOK) or ""
+    return {event.strip() for event in events.split(",") if event.strip()}
+
+
+def _key(one: Object, namespace: str) -> Key:
+    own = one["metadata"].get("namespace") or ""
+    return Key(one["kind"], one["metadata"]["name"], "" if own == namespace else own)
+
+
+def _bare(one: Object, namespace: str) -> dict[str, Any]:
+    about = {k: v for k, v in one["metadata"].items() if k != "namespace" or v != namespace}
+    return {**one, "metadata": about}
+
+
+def changes(old: Mapping[Key, Object], new: Mapping[Key, Object]) -> list[Change]:
+    """Compare the objects of a release as they are and as they would be, sorted by key."""
+    found = []
+    for key in sorted({*old, *new}):
+        if key not in old or key not in new:
+            found.append(Change(key, "deleted" if key in old else "new"))
+        elif old[key] != new[key]:
+            restarts = key.kind in WORKLOADS and pod_template(old[key]) != pod_template(new[key])
+            found.append(Change(key, "pods restart" if restarts else "changed"))
+    return found
+
+
+def pod_template(workload: Object) -> dict[str, Any]:
+    """Return the pods of a workload as it describes them."""
+    return dict(workload["spec"]["template"])
+
+
+def random_leaves(one: Any, other: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the paths at which two renderings of the same values differ: what the chart draws by lot."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in one.keys() & other.keys():
+            yield from random_leaves(one[key], other[key], (*path, key))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, (a, b) in enumerate(zip(one, other, strict=True)):
+            yield from random_leaves(a, b, (*path, index))
+    elif one != other:
+        yield path
+
+
+def with_leaf(one: Any, path: tuple[Any, ...], value: Any) -> Any:
+    """Return a copy with another value at a path."""
+    if not path:
+        return value
+    below = with_leaf(one[path[0]], path[1:], value)
+    if isinstance(one, list):
+        return [*one[: path[0]], below, *one[path[0] + 1 :]]
+    return {**one, path[0]: below}
+
+
+def leaf(one: Any, path: tuple[Any, ...]) -> Any:
+    """Return what stands at a path; raises LookupError or TypeError if there is nothing."""
+    for step in path:
+        one = one[step]
+    return one

@@ -1,0 +1,101 @@
+"""Helm's own records of a release: one Secret for each revision, with the manifest and the status in it.
+
+Pure functions. Helm takes the newest *deployed* revision as what lies in the cluster (facts: failures.md 3.4).
+"""
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from components import objects
+from components.objects import Key
+
+# What a recovered revision is described with; the stack's own text comes back with its next upgrade.
+RECOVERED: Final = "Interrupted; the next pulumi up completes it"
+_TAKEN_BACK: Final = re.compile(r"Rollback to (\d+)")
+Secret = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision: its number, its status, how its maker described it, and its objects without their namespace."""
+
+    number: int
+    status: str
+    description: str
+    objects: Mapping[Key, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class History:
+    """What the records of one release say.
+
+    `deployed` is the revision that lies in the cluster, None if none does; `status` is the newest one's ("" for no
+    record at all); `newest` is its number; `owner` describes whose release it is.
+    """
+
+    deployed: Revision | None = None
+    status: str = ""
+    newest: int = 0
+    owner: str = ""
+
+
+def selector(release: str) -> str:
+    """Return the label selector of a release's records."""
+    return f"owner=helm,name={release}"
+
+
+def number(secret: Secret) -> int:
+    """Return the number of a record's revision."""
+    return int(secret["metadata"]["labels"]["version"])
+
+
+def status(secret: Secret) -> str:
+    """Return a record's status, by its label."""
+    return str(secret["metadata"]["labels"].get("status", ""))
+
+
+def contents(secret: Secret) -> dict[str, Any]:
+    """Return what a record holds: the keys `info`, `manifest`, `hooks`, `config` and more. Secrets stand in it."""
+    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+    body: dict[str, Any] = json.loads(gzip.decompress(packed))
+    return body
+
+
+def read(secrets: Iterable[Secret], namespace: str) -> History:
+    """Read all records of a release in `namespace`, as the API gives them."""
+    ordered = sorted(secrets, key=number)
+    if not ordered:
+        return History()
+    deployed = [secret for secret in ordered if status(secret) == "deployed"]
+    shown = _revision(deployed[-1], namespace) if deployed else None
+    owner = _owner(ordered, deployed[-1] if deployed else ordered[-1])
+    return History(shown, status(ordered[-1]), number(ordered[-1]), owner)
+
+
+def _revision(secret: Secret, namespace: str) -> Revision:
+    body = contents(secret)
+    manifests = [body.get("manifest") or "", *(hook["manifest"] for hook in body.get("hooks") or [])]
+    found = [one for text in manifests for one in objects.parse(text)]
+    return Revision(number(secret), status(secret), _description(body), objects.by_key(found, namespace))
+
+
+def _description(body: Mapping[str, Any]) -> str:
+    return str((body.get("info") or {}).get("description") or "")
+
+
+def _owner(ordered: list[Secret], deployed: Secret) -> str:
+    """A revision that took another one back, or that was recovered, belongs to whom the one before it belonged."""
+    known = {number(secret): secret for secret in ordered}
+    at = number(deployed)
+    while at in known:
+        text = _description(contents(known[at]))
+        taken_back = _TAKEN_BACK.fullmatch(text)
+        if not taken_back and text != RECOVERED:
+            return text
+        at = int(taken_back[1]) if taken_back else at - 1
+    return RECOVERED
