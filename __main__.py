@@ -2,7 +2,7 @@
 
 import pulumi
 
-from components import cluster, settings, waits
+from components import cluster, preview, settings, waits
 from components.address import Address, AddressArgs
 from components.binderhub import BinderHub, BinderHubArgs, make_namespace
 from components.tiller import Tiller, TillerArgs
@@ -10,8 +10,7 @@ from components.tokens import Tokens
 from components.values import helm_values
 
 given = settings.load()
-kubeconfig = cluster.read(given.cluster)
-cluster.require_answer(kubeconfig)
+kubeconfig = cluster.reach(given.cluster)
 stack = cluster.settle_builder(given, kubeconfig)
 operator = cluster.operator(stack.cluster, kubeconfig)
 as_operator = pulumi.ResourceOptions(providers=[operator])
@@ -24,21 +23,23 @@ address = Address(
     AddressArgs(namespace=stack.namespace, release=stack.release, timeout=stack.address_timeout, requires=[namespace]),
     as_operator,
 )
+values = helm_values(stack, tokens.values, address.hub_url, address.binder_url)
 hub = BinderHub(
     "binderhub",
     BinderHubArgs(
         namespace=stack.namespace,
         release=stack.release,
         chart=stack.chart,
-        values=helm_values(stack, tokens.values, address.hub_url, address.binder_url),
+        values=values,
         timeout=stack.timeout,
         protect=stack.protect,
+        adopt=stack.adopt_release,
         installer=cluster.as_account(stack.cluster, kubeconfig, tiller.account),
         requires=[tiller, namespace],
         look=waits.unready_pods(kubeconfig.paths, kubeconfig.context, stack.namespace),
     ),
 )
-
+preview.check(preview.Subject(stack, values, kubeconfig, operator), tiller.account, tiller.bound, hub.installed)
 pulumi.export("proxy_public_ip", address.hub)
 pulumi.export("hub_url", address.hub_url)
 pulumi.export("binder_url", address.binder_url)

@@ -26,7 +26,7 @@ _HINT: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class BinderHubArgs:
-    """What a release is made of.
+    """What a release is made of; with `adopt`, one that Pulumi does not know yet is taken over.
 
     `namespace` and `release` are names, `timeout` is in seconds for one Helm operation, `values` is a plain dict with
     outputs at its leaves. `installer` is the provider that installs, `requires` must exist before (and outlive it), and
@@ -40,6 +40,7 @@ class BinderHubArgs:
     timeout: int
     protect: bool
     installer: Provider
+    adopt: bool = False
     requires: Sequence[pulumi.Resource] = ()
     look: Look = nothing_to_see
 
@@ -54,11 +55,15 @@ def make_namespace(name: str, protect: bool, provider: Provider) -> Namespace:
 
 
 class BinderHub(pulumi.ComponentResource):
-    """The release. Outputs: `namespace`, `release` and `chart_version`, each known once the release is deployed."""
+    """The release. Outputs: `namespace`, `release` and `chart_version`, each known once the release is deployed.
+
+    `installed` is its id, which a preview knows of a release that Pulumi made before, and of no other.
+    """
 
     namespace: pulumi.Output[str]
     release: pulumi.Output[str]
     chart_version: pulumi.Output[str]
+    installed: pulumi.Output[str]
 
     def __init__(self, name: str, args: BinderHubArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:BinderHub", name, None, opts)
@@ -84,9 +89,12 @@ class BinderHub(pulumi.ComponentResource):
                 protect=args.protect,
                 # The name is fixed, so a new release cannot be made beside the old one.
                 delete_before_replace=True,
+                # Imports and updates in one run; without effect on a release in the state (facts: pulumi.md 7).
+                import_=f"{args.namespace}/{args.release}" if args.adopt else None,
                 hooks=self._explained(name, args).hooks,
             ),
         )
+        self.installed = release.id
         deployed = release.status.apply(require_deployed)
         self.namespace = deployed.apply(lambda status: str(status.namespace))
         self.release = deployed.apply(lambda status: str(status.name))

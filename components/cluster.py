@@ -53,6 +53,13 @@ class Kubeconfig:
         return yaml.safe_dump({**self.content, "users": users}, sort_keys=True)
 
 
+def reach(settings: ClusterSettings) -> Kubeconfig:
+    """Return the kubeconfig of a cluster that answers. Raises `ClusterError`, as `read` and `require_answer` do."""
+    kubeconfig = read(settings)
+    require_answer(kubeconfig)
+    return kubeconfig
+
+
 def read(settings: ClusterSettings) -> Kubeconfig:
     """Find the kubeconfig and its context, as kubectl would.
 

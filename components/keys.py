@@ -100,6 +100,8 @@ KEYS: Final = (
         Key("timeout", "Seconds that one Helm operation may take", "900", kinds.whole(10, 86_400, "seconds"), "900"),
         Key("exposure", "How browsers reach the hub", "loadbalancer", kinds.choice(*EXPOSURES), "loadbalancer"),
         Key("addressTimeout", "Seconds to wait for each external address", "300", kinds.whole(5, 86_400, "seconds"), "300", "900"),
+        Key("adoptRelease", "Take over a release of this name that another stack or person made", "true", kinds.BOOLEAN, "false"),
+        Key("skipServerChecks", "Leave out the preview's look at chart and cluster", "true", kinds.BOOLEAN, "false"),
         Key("protect", "Refuse to delete or replace the release and its namespace", "true", kinds.BOOLEAN, "false", "true"),
         Key("tiller", "The account that installs: a map of namespace, name, binding, role", "cluster-admin", part=".role"),
         Key("clusterIdentifier", "Name of the cluster in the state; binderhub-<stack> if unset", "binderhub-dev"),

@@ -13,6 +13,8 @@ import yaml
 Object = Mapping[str, Any]
 WORKLOADS: Final = ("DaemonSet", "Deployment", "StatefulSet")
 _HOOK: Final = "helm.sh/hook"
+# Kinds whose contents charts sum up in an annotation of the pods that use them.
+_SUMMED_UP: Final = ("ConfigMap", "Secret")
 # Kinds of charts that live outside any namespace.
 CLUSTER_WIDE: Final = frozenset(
     {
@@ -140,3 +142,25 @@ def leaf(one: Any, path: tuple[Any, ...]) -> Any:
     for step in path:
         one = one[step]
     return one
+
+
+def settled(
+    old: Mapping[Key, Object], new: Mapping[Key, Object], again: Mapping[Key, Object]
+) -> dict[Key, dict[str, Any]]:
+    """Return those objects of `new` that hold something drawn by lot, with what `old` has in its place.
+
+    Helm keeps such a text where the chart looks it up, which a rendering cannot. `again` is a second rendering of the
+    same values. A checksum over it is drawn by lot as well: it stays new where what it sums up may really change.
+    """
+    drawn = {key: list(random_leaves(one, again.get(key, one))) for key, one in new.items() if key in old}
+    found: dict[Key, dict[str, Any]] = {}
+    for key, paths in drawn.items():
+        for path in paths:
+            try:
+                found[key] = with_leaf(found.get(key, new[key]), path, leaf(old[key], path))
+            except (LookupError, TypeError):
+                continue
+    kept = {**new, **found}
+    if any(c.key.kind in _SUMMED_UP for c in changes(old, kept)):
+        return {key: one for key, one in found.items() if key.kind not in WORKLOADS}
+    return found

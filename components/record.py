@@ -43,6 +43,11 @@ class History:
     newest: int = 0
     owner: str = ""
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether an operation is going on, or was killed."""
+        return self.status.startswith("pending-") or self.status == "uninstalling"
+
 
 def selector(release: str) -> str:
     """Return the label selector of a release's records."""

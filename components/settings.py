@@ -89,6 +89,8 @@ class Settings:
     address_timeout: int
     exposure: str
     protect: bool
+    adopt_release: bool
+    skip_server_checks: bool
     replicas: int
     labels: Mapping[str, str]
     image_cleaner: str
@@ -156,6 +158,8 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
         address_timeout=reader.value("addressTimeout"),
         exposure=reader.value("exposure"),
         protect=reader.value("protect"),
+        adopt_release=reader.value("adoptRelease"),
+        skip_server_checks=reader.value("skipServerChecks"),
         replicas=reader.value("replicas"),
         labels=reader.value("labels") or {},
         image_cleaner=reader.value("imageCleaner"),

@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from components import keys
+from components.tree import leaves
 
 # Path in the Helm values -> the setting that decides it; what lies below a path belongs to it, too.
 _DECIDED: Final = {
@@ -78,7 +79,7 @@ def load(path: str, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
 
 def findings(values: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield what is wrong with a user's values: what the program owns, secrets, nulls, numbers that Helm garbles."""
-    for path, value in _leaves(values):
+    for path, value in leaves(values):
         if owner := owner_of(path):
             yield path, f"not here: the setting {owner} decides it", f"pulumi config set {owner} ..."
         elif value is None:
@@ -101,14 +102,3 @@ def owner_of(path: str) -> str:
 def _is_secret(path: str) -> bool:
     name = path.rsplit(".", 1)[-1].split("[")[0]
     return bool(_SECRET_NAME.search(name)) and not _NO_SECRET.search(name)
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, below in value.items():
-            yield from _leaves(below, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and value:
-        for index, below in enumerate(value):
-            yield from _leaves(below, f"{path}[{index}]")
-    elif path:
-        yield path, value

@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import gzip
 import json
 import shutil
 from collections.abc import Mapping
@@ -91,6 +92,11 @@ class Stack:
             for step in steps
             if step["op"] != "same"
         }
+
+
+def contents_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what one of Helm's records holds."""
+    return json.loads(gzip.decompress(base64.b64decode(decoded(record)["release"])))
 
 
 def decoded(secret: Mapping[str, Any]) -> dict[str, str]:

@@ -51,15 +51,21 @@ def opened(value: Any) -> Any:
 
 
 class Mocks(pulumi.runtime.Mocks):
-    """Answers as the providers would. `ingress` is what each Service gets, `status` that of each Release."""
+    """Answers as the providers would.
+
+    `ingress` is what each Service gets, `status` that of each Release, `rendered` what a chart renders to.
+    """
 
     def __init__(self) -> None:
         self.ingress: list[dict[str, str]] = [{"ip": "203.0.113.7"}]
         self.status = "deployed"
+        self.rendered: list[dict[str, Any]] = []
+        self.called: list[mocks.MockCallArgs] = []
         self.preview = False
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
-        return {}
+        self.called.append(args)
+        return {"result": self.rendered} if args.token == "kubernetes:helm:template" else {}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if self.preview:

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from conftest import ROOT, Engine, kubeconfig_text
 from pulumi.runtime.settings import set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
+from components import kubectl
 from components.cluster import ClusterError
 from components.settings import SettingsError
 
@@ -67,6 +69,7 @@ def run(
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(kubeconfig_text(f"http://127.0.0.1:{serve(403).server_port}"))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setattr(kubectl, "find", lambda _: None)
     monkeypatch.chdir(ROOT)
 
     def start(stack: str = "dev", preview: bool = False, **changes: str) -> dict[str, Any]:
@@ -91,6 +94,22 @@ def test_what_is_registered_and_exported(engine: Engine, run: Run) -> None:
 def test_a_preview_registers_and_exports_the_same(engine: Engine, run: Run) -> None:
     assert run(preview=True).keys() == OUTPUTS.keys()
     assert sorted((r.type, r.name) for r in engine.registered) == sorted(EXPECTED)
+
+
+def test_a_preview_checks_the_chart_with_the_real_values_and_an_update_does_not(engine: Engine, run: Run) -> None:
+    run()
+    assert engine.answers.called == []
+    run(preview=True)
+    (call,) = engine.answers.called
+    given = json.loads(call.args["jsonOpts"])
+    assert (given["chart"], given["release_name"], given["namespace"]) == ("binderhub", "binderhub", "binderhub")
+    assert given["values"]["registry"]["password"] == "pa55-Word"
+    assert given["values"]["jupyterhub"]["proxy"]["secretToken"] == "x" * 64, "not known before it is made"
+
+
+def test_who_wants_no_check_gets_none(engine: Engine, run: Run) -> None:
+    run(preview=True, skipServerChecks="true")
+    assert engine.answers.called == []
 
 
 def test_a_preview_knows_what_it_can_know(run: Run) -> None:

@@ -100,6 +100,8 @@ def test_defaults() -> None:
         address_timeout=300,
         exposure="loadbalancer",
         protect=False,
+        adopt_release=False,
+        skip_server_checks=False,
         tiller=settings.TillerSettings(namespace="kube-system", name="tiller", binding="tiller", role="cluster-admin"),
         tokens=settings.TokenSettings(rotation=1, given={}),
         cluster=settings.ClusterSettings(kubeconfig="", context="", identifier="binderhub-dev"),

@@ -1,0 +1,93 @@
+"""The chart's objects, rendered through the provider during a preview, and what the chart itself refuses.
+
+The invoke is the one that the provider's own Chart resource uses (facts: pulumi.md section 11.4). It asks the server
+for its API versions, which an offline rendering lacks. It runs without Helm's `lookup`.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pulumi
+from pulumi.runtime import invoke_async
+
+from components import objects, versions
+from components.chart import Chart
+from components.objects import Key
+from components.refusals import Refusal, place_advice
+
+_TEMPLATE: Final = "kubernetes:helm:template"
+_CAUSES: Final = ("failed to create chart from template: ", "failed to load chart from temp directory: ")
+_SCHEMA: Final = "values don't meet the specifications of the schema(s)"
+_AT: Final = re.compile(r"- at '(?P<place>[^']*)': (?P<why>.*)")
+_UNKNOWN: Final = re.compile(r"additional properties? (?P<names>'[^']+'(?:, '[^']+')*) not allowed")
+_EXECUTION: Final = re.compile(r"execution error at \((?P<template>[^)]*)\): (?P<why>.*)", re.DOTALL)
+
+
+class RenderingError(Exception):
+    """The chart refuses its values, or cannot be had; `refusals` says all of it."""
+
+    def __init__(self, refusals: list[Refusal]) -> None:
+        super().__init__(refusals)
+        self.refusals = refusals
+
+
+async def render(
+    chart: Chart, release: str, namespace: str, values: Mapping[str, Any], provider: pulumi.ProviderResource
+) -> dict[Key, dict[str, Any]]:
+    """Return the objects of a release, by key. `values` are plain, secrets in the clear.
+
+    Raises `RenderingError`.
+    """
+    given = {"jsonOpts": options(chart, release, namespace, values)}
+    try:
+        got = await invoke_async(_TEMPLATE, given, pulumi.InvokeOptions(provider=provider))
+    except Exception as error:  # the SDK raises nothing more special
+        raise RenderingError(refusals(str(error))) from None
+    return objects.by_key(got["result"], namespace)
+
+
+def options(chart: Chart, release: str, namespace: str, values: Mapping[str, Any]) -> str:
+    """Return the argument of the invoke, as JSON: where the chart is, and what it is given."""
+    place: dict[str, Any] = {"chart": chart.reference, "version": chart.version}
+    if chart.repository:
+        place["fetch_opts"] = {"repo": chart.repository}
+    else:
+        # In one piece a path with a single slash is taken for repository/name.
+        folder, name = os.path.split(chart.reference.rstrip(os.sep))
+        place = {"chart": name, "path": folder or os.curdir}
+    return json.dumps({**place, "release_name": release, "namespace": namespace, "values": values})
+
+
+def refusals(error: str) -> list[Refusal]:
+    """Turn what Helm says into refusals, one for each value that the schema refuses."""
+    text = error
+    for cause in _CAUSES:
+        text = text.rpartition(cause)[2]
+    if _SCHEMA in text:
+        return _by_schema(text)
+    if found := _EXECUTION.search(text):
+        return [Refusal(f"the chart ({found['template']})", found["why"].strip())]
+    return [Refusal("the chart", text.strip())]
+
+
+def _by_schema(text: str) -> list[Refusal]:
+    """Helm lists the refused places below the name of the chart whose schema refuses them."""
+    found, chart = [], ""
+    for line in map(str.strip, text.partition(_SCHEMA)[2].splitlines()):
+        if at := _AT.match(line):
+            below = [] if chart == versions.CHART_NAME else [chart]
+            place = ".".join(filter(None, [*below, *at["place"].split("/")]))
+            found.append(Refusal(place, line.removeprefix("- "), _advice(place, at["why"])))
+        elif line.endswith(":"):
+            chart = line.removesuffix(":")
+    return found or [Refusal("the chart", text.strip())]
+
+
+def _advice(place: str, why: str) -> str:
+    unknown = _UNKNOWN.search(why)
+    names = [name.strip("' ") for name in unknown["names"].split(",")] if unknown else []
+    places = [".".join(filter(None, [place, name])) for name in names] or [place]
+    return ", ".join(map(place_advice, places))

@@ -1,0 +1,66 @@
+"""What tiller may do with a role that is not bound yet, so that no server can be asked as tiller.
+
+Pure functions over a ClusterRole and objects as the API gives them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from components.objects import Object
+from components.refusals import Refusal, plural
+from components.settings import TillerSettings
+
+# Helm keeps its records as Secrets.
+_RECORDS: Final = [("", "secrets", verb) for verb in ("get", "list", "create", "update", "delete")]
+_VERBS: Final = ("get", "create", "patch", "delete")
+_SHOWN: Final = 6
+Right = tuple[str, str, str]
+
+
+def needed(objects: Iterable[Object]) -> list[Right]:
+    """Return the rights that Helm needs to install and keep these objects, as (API group, resource, verb)."""
+    kinds = {(one["apiVersion"].rpartition("/")[0], plural(one["kind"])) for one in objects}
+    return [*_RECORDS, *((group, resource, verb) for group, resource in sorted(kinds) for verb in _VERBS)]
+
+
+def lacking(role: Mapping[str, Any], wanted: Iterable[Right]) -> list[Right]:
+    """Return the rights among `wanted` that a ClusterRole does not give."""
+    rules = role.get("rules") or []
+    return [right for right in wanted if not any(_gives(rule, right) for rule in rules)]
+
+
+def _gives(rule: Mapping[str, Any], right: Right) -> bool:
+    names = ("apiGroups", "resources", "verbs")
+    fits = all({"*", part} & {*(rule.get(name) or [])} for name, part in zip(names, right, strict=True))
+    return fits and not rule.get("resourceNames")
+
+
+def refusals(role: str, rights: Iterable[Right]) -> Iterator[Refusal]:
+    """Yield one refusal for all rights that are lacking."""
+    names = list(dict.fromkeys(f"{resource}.{group}".rstrip(".") for group, resource, _ in rights))
+    verbs = list(dict.fromkeys(verb for _, _, verb in rights))
+    if names:
+        more = f" and {len(names) - _SHOWN} more kinds" if len(names) > _SHOWN else ""
+        what = f"cannot {', '.join(verbs)} {', '.join(names[:_SHOWN])}{more}"
+        advice = "pulumi config set --path tiller.role cluster-admin"
+        yield Refusal(f"ClusterRole/{role}", f"tiller's role {role} is too small for this chart: it {what}", advice)
+
+
+def no_acting(account: str) -> Refusal:
+    """Return the refusal for a person who may not do as tiller does."""
+    advice = "the right to act as tiller, which cluster administrators have"
+    return Refusal("", f"you cannot impersonate {account}, and the release is installed as tiller", advice)
+
+
+def no_role(role: str) -> Refusal:
+    """Return the refusal for a role that does not exist: the server binds it all the same."""
+    advice = "pulumi config set --path tiller.role cluster-admin"
+    return Refusal(f"ClusterRole/{role}", f"cluster role {role} does not exist, so tiller would have no rights", advice)
+
+
+def bound_elsewhere(bindings: Iterable[Object], tiller: TillerSettings) -> bool:
+    """Return whether tiller's account has rights by other bindings than the stack's own, present or former."""
+    own = tiller.binding
+    others = [b for b in bindings if b["metadata"]["name"] != own and not b["metadata"]["name"].startswith(f"{own}-")]
+    account = {"kind": "ServiceAccount", "name": tiller.name, "namespace": tiller.namespace}
+    return any(account.items() <= subject.items() for b in others for subject in b.get("subjects") or [])

@@ -1,0 +1,368 @@
+"""What the API server says of objects that are not there yet: dry runs, which store nothing, and a few reads."""
+
+import asyncio
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any, Final
+
+from components import needs, objects, quotas, record, refusals, rights
+from components.kubectl import Answer, Kubectl
+from components.objects import CLUSTER_WIDE, WORKLOADS, Change, Key, Object
+from components.refusals import POD_SUFFIX, Refusal
+from components.settings import TillerSettings
+
+# A namespace that every cluster has, for questions about one that is still to be made.
+_STAND_IN: Final = "default"
+# What such a question would answer for that namespace alone.
+_OF_STAND_IN: Final = ("exceeded quota", "failed quota", "violates PodSecurity", "usage per", "limit to request ratio")
+_OWNER: Final = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
+_NO_DRY_RUN: Final = "does not support dry run"
+# The person may not make pods: then nothing is known, which is no refusal.
+_MAY_NOT_ASK: Final = f'{POD_SUFFIX}" is forbidden: User'
+_FORBIDDEN: Final = "is forbidden: User"
+
+
+class LookError(Exception):
+    """Why Helm's records could not be read, in the server's words."""
+
+
+@dataclass
+class Findings:
+    """What came of the questions: refusals, and warnings about what could not be asked.
+
+    `admitted` are pods as the server would store them, by the names of their workloads; `quotas` the namespace's.
+    """
+
+    refusals: list[Refusal] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    admitted: dict[str, Object] = field(default_factory=dict)
+    quotas: list[Object] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A release as it is and as it would be.
+
+    `person` asks with the person's own rights, `installer` as whoever will install. `made` tells whether the namespace
+    exists; `launched` are templates of the pods that the hub makes later, by name.
+    """
+
+    person: Kubectl
+    installer: Kubectl
+    release: str
+    namespace: str
+    made: bool
+    old: Mapping[Key, Object]
+    new: Mapping[Key, Object]
+    changes: Sequence[Change]
+    next_record: int
+    launched: Mapping[str, Object] = field(default_factory=dict)
+
+    def with_what(self, *what: str) -> dict[Key, Object]:
+        """Return the objects of `new` with one of these sorts of change."""
+        return {c.key: self.new[c.key] for c in self.changes if c.what in what}
+
+    @property
+    def fresh(self) -> dict[Key, Object]:
+        """The objects that would be made."""
+        return self.with_what("new")
+
+    @property
+    def touched(self) -> dict[Key, Object]:
+        """The objects that would be made or changed."""
+        return self.with_what("new", "changed", "pods restart")
+
+
+async def history(person: Kubectl, installer: Kubectl, release: str, namespace: str) -> record.History:
+    """Read Helm's records of a release, as the person or, where that is forbidden, as the installer.
+
+    Raises `LookError`.
+    """
+    question = ("get", "secrets", "-n", namespace, "-o", "json", "-l", record.selector(release))
+    got = await person(*question)
+    if got.status and installer != person:
+        got = await installer(*question)
+    if got.status:
+        raise LookError((got.err.strip().splitlines() or ["kubectl said nothing"])[-1])
+    return record.read(json.loads(got.out)["items"], namespace)
+
+
+async def namespace_exists(person: Kubectl, namespace: str) -> bool:
+    """Return whether a namespace exists; also where nobody may tell."""
+    got = await person("get", "namespace", namespace, "--ignore-not-found", "-o", "name")
+    return bool(got.status or got.out.strip())
+
+
+async def ask(question: Question) -> Findings:
+    """Ask everything about what would change, all at once."""
+    parts = await asyncio.gather(_new(question), _changed(question), _pods(question), _needs(question))
+    findings = Findings()
+    for part in parts:
+        findings.refusals += part.refusals
+        findings.warnings += part.warnings
+        findings.admitted |= part.admitted
+        findings.quotas += part.quotas
+    own = {f"Pod/{k.name}{POD_SUFFIX}": f"{k} (its pods)" for k in question.touched if k.kind in WORKLOADS}
+    findings.refusals = [
+        replace(r, about=own.get(r.about, r.about)) for r in refusals.without_echoes(findings.refusals)
+    ]
+    findings.refusals += quotas.refusals(findings.quotas, _more(question, findings.admitted), findings.refusals)
+    findings.warnings = list(dict.fromkeys(findings.warnings))
+    return findings
+
+
+def _more(question: Question, admitted: Mapping[str, Object]) -> dict[str, Decimal]:
+    """Return all that a change adds to quotas."""
+    more = quotas.of_objects(question.fresh.values())
+    pairs = [(question.old.get(k), one) for k, one in question.touched.items() if k.kind in WORKLOADS]
+    for name, amount in quotas.of_pods(pairs, admitted).items():
+        more[name] = more.get(name, Decimal(0)) + amount
+    return more
+
+
+def _sorted(question: Question, answer: Answer, asked: Mapping[Key, Key]) -> Findings:
+    """Sort what kubectl printed; `asked` maps the keys of the question to those of the release."""
+    findings = Findings()
+    for text in refusals.sentences(answer.err):
+        key = refusals.named(text, asked)
+        if _NO_DRY_RUN in text:
+            findings.warnings.append(f"a policy could not be asked: {text}")
+        elif not (_MAY_NOT_ASK in text or "already exists" in text or _of_stand_in(question, key, text)):
+            findings.refusals.append(Refusal(str(asked[key]) if key else "", text))
+    return findings
+
+
+def _of_stand_in(question: Question, asked: Key | None, text: str) -> bool:
+    """Whether a refusal holds for the namespace that was asked in place of the one still to be made."""
+    here = asked is not None and asked.kind not in CLUSTER_WIDE
+    return not question.made and here and any(words in text for words in _OF_STAND_IN)
+
+
+def _as_asked(question: Question, found: Mapping[Key, Object]) -> tuple[dict[Key, Key], list[Object]]:
+    """Return objects as they can be asked about, and how they are called then.
+
+    A hook is made anew each time, so a hook that exists is no obstacle: it is asked about by another name. So is all
+    that belongs into a namespace which is still to be made.
+    """
+    keys: dict[Key, Key] = {}
+    asked: list[Object] = []
+    for key, one in found.items():
+        elsewhere = not question.made and key.kind not in CLUSTER_WIDE and not key.namespace
+        name = key.name[:55] + POD_SUFFIX if elsewhere or objects.hooks(one) else key.name
+        place = {} if key.kind in CLUSTER_WIDE else {"namespace": key.namespace or _place(question)}
+        keys[Key(key.kind, name)] = key
+        asked.append({**one, "metadata": {**one["metadata"], "name": name, **place}})
+    return keys, asked
+
+
+def _place(question: Question) -> str:
+    return question.namespace if question.made else _STAND_IN
+
+
+async def _dry(kubectl: Kubectl, verb: str, asked: Iterable[Object], *more: str) -> Answer:
+    items = list(asked)
+    if not items:
+        return await _nothing()
+    body = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+    # The check on this side would stop at the first fault of all.
+    return await kubectl(verb, "--dry-run=server", "--validate=false", *more, "-f", "-", stdin=body)
+
+
+async def _told(
+    question: Question, kubectl: Kubectl, keys: Mapping[Key, Key], asked: Sequence[Object], form: str
+) -> tuple[Findings, Answer]:
+    """Ask whether objects could be made; `form` is how kubectl shows those that could.
+
+    Of some faults the server does not say whose they are. Then each object of that kind is asked about by itself.
+    """
+    got = await _dry(kubectl, "create", asked, "-o", form)
+    findings = _sorted(question, got, keys)
+    for one in [r for r in findings.refusals if not r.about]:
+        kind = refusals.nameless(one.reason)
+        alone = {k: o for k, o in zip(keys, asked, strict=True) if k.kind == kind}
+        answers = await asyncio.gather(*(_dry(kubectl, "create", [o], "-o", "name") for o in alone.values()))
+        told = [
+            Refusal(str(keys[k]), text)
+            for k, answer in zip(alone, answers, strict=True)
+            for text in refusals.sentences(answer.err)
+            if refusals.nameless(text)
+        ]
+        findings.refusals = [*(r for r in findings.refusals if r != one or not told), *told]
+    findings.refusals = list(dict.fromkeys(findings.refusals))
+    return findings, got
+
+
+async def _new(question: Question) -> Findings:
+    """Ask whether new objects could be made; those that exist already must belong to this release."""
+    fresh = question.fresh
+    if not fresh and not question.changes:
+        return Findings()
+    keys, asked = _as_asked(question, fresh)
+    helms = f"sh.helm.release.v1.{question.release}.v{question.next_record}"
+    note = {"name": helms, "namespace": _place(question)}
+    keys[Key("Secret", helms)] = Key("Secret", helms)
+    record_of_helm = {"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": note}
+    findings, got = await _told(question, question.installer, keys, [*asked, record_of_helm], "name")
+    taken = [
+        keys[key]
+        for text in refusals.sentences(got.err)
+        if "already exists" in text and (key := refusals.named(text, keys))
+    ]
+    if taken:
+        findings.refusals += await _owners(question, taken)
+    return findings
+
+
+async def _owners(question: Question, taken: Sequence[Key]) -> list[Refusal]:
+    """Return a refusal for each object that exists and is not this release's; Helm takes over what is."""
+    found = []
+    for key in taken:
+        where = () if key.kind in CLUSTER_WIDE else ("-n", key.namespace or question.namespace)
+        got = await question.person(*where, "get", key.kind, key.name, "-o", "json", "--ignore-not-found")
+        about = json.loads(got.out)["metadata"] if got.out.strip() else {}
+        notes, marks = about.get("annotations") or {}, about.get("labels") or {}
+        owner = [notes.get(name, "?") for name in _OWNER]
+        if owner != [question.release, question.namespace] or marks.get("app.kubernetes.io/managed-by") != "Helm":
+            whose = "somebody else (no release of Helm)" if owner == ["?", "?"] else f"{owner[1]}/{owner[0]}"
+            words = "Helm would say: invalid ownership metadata"
+            found.append(Refusal(str(key), f"{key} exists already and belongs to {whose}; {words}"))
+    return found
+
+
+async def _changed(question: Question) -> Findings:
+    """Ask whether objects could be changed.
+
+    A server-side apply keeps what other managers wrote, so it refuses some exchanges that Helm's own patch can do (one
+    sort of volume for another). Whatever is refused is therefore asked once more, as a whole new object.
+    """
+    changed = {k: one for k, one in question.with_what("changed", "pods restart").items() if not objects.hooks(one)}
+    if not changed:
+        return Findings()
+    keys, asked = _as_asked(question, changed)
+    options = ("--server-side", "--force-conflicts", "--field-manager=helm", "-o", "name")
+    findings = _sorted(question, await _dry(question.installer, "apply", asked, *options), keys)
+    doubtful = {r.about for r in findings.refusals if _FORBIDDEN not in r.reason}
+    again = [one for key, one in zip(changed, asked, strict=True) if str(key) in doubtful]
+    if again:
+        got = await _dry(question.installer, "replace", again, "-o", "name")
+        fine = set(got.out.split())
+        findings.refusals = [r for r in findings.refusals if not _among(r.about, fine)]
+    return findings
+
+
+def _among(about: str, names: Collection[str]) -> bool:
+    """Names are as kubectl prints them: deployment.apps/hub."""
+    kind, _, name = about.partition("/")
+    return any(n.partition("/")[2] == name and n.partition(".")[0].partition("/")[0] == kind.lower() for n in names)
+
+
+async def _pods(question: Question) -> Findings:
+    """Ask about the pods of workloads and of the hub, as the person: others will make them than who installs."""
+    workloads = [
+        one
+        for k, one in question.with_what("new", "pods restart").items()
+        if k.kind in WORKLOADS and one["spec"].get("replicas") != 0
+    ]
+    later = [{"metadata": {"name": name}, "spec": {"template": pod}} for name, pod in question.launched.items()]
+    asked = [_pod(question, one) for one in [*workloads, *later]]
+    keys = {key: key for key in (Key("Pod", pod["metadata"]["name"]) for pod in asked)}
+    (findings, got), found = await asyncio.gather(
+        _told(question, question.person, keys, asked, "json"),
+        question.person("-n", question.namespace, "get", "resourcequotas", "-o", "json")
+        if question.made
+        else _nothing(),
+    )
+    findings.refusals = [r for r in findings.refusals if not _has_room_later(question, r)]
+    own = {f"Pod/{name}{POD_SUFFIX}": name for name in question.launched}
+    # The release can be installed all the same.
+    findings.warnings += [
+        f"every {own[r.about]} would be refused: {r.reason}" for r in findings.refusals if r.about in own
+    ]
+    findings.refusals = [r for r in findings.refusals if r.about not in own]
+    findings.admitted = {pod["metadata"]["name"].removesuffix(POD_SUFFIX): pod for pod in _stream(got.out)}
+    findings.quotas = json.loads(found.out)["items"] if found.status == 0 and found.out else []
+    return findings
+
+
+async def _nothing() -> Answer:
+    return Answer(0, "", "")
+
+
+def _pod(question: Question, workload: Object) -> dict[str, Any]:
+    """Return the pod of a workload. Its service account is replaced: one still to be made would hide other faults."""
+    template = objects.pod_template(workload)
+    spec = {k: v for k, v in template["spec"].items() if k != "serviceAccount"} | {"serviceAccountName": "default"}
+    name = workload["metadata"]["name"] + POD_SUFFIX
+    about = {**template.get("metadata", {}), "name": name, "namespace": _place(question)}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": {"restartPolicy": "Always", **spec}}
+
+
+def _has_room_later(question: Question, refusal: Refusal) -> bool:
+    """A quota that is full of the very pods which give way first has room; arithmetic over it decides instead."""
+    name = refusal.about.removeprefix("Pod/").removesuffix(POD_SUFFIX)
+    own = [one for k, one in question.touched.items() if k.name == name and k in question.old]
+    return "exceeded quota" in refusal.reason and any(map(quotas.takes_away_first, own))
+
+
+def _stream(text: str) -> list[dict[str, Any]]:
+    """Read JSON documents one after another, as kubectl prints them for each object, or as one List."""
+    decoder, at = json.JSONDecoder(), 0
+    found: list[dict[str, Any]] = []
+    while at < len(text.rstrip()):
+        one, at = decoder.raw_decode(text, at + len(text[at:]) - len(text[at:].lstrip()))
+        found += one["items"] if one["kind"] == "List" else [one]
+    return found
+
+
+async def _needs(question: Question) -> Findings:
+    """Look for classes, nodes and named objects that the release counts on."""
+    touched = list(question.touched.values())
+    kinds = [k for k, wanted in {
+        "nodes": True,
+        "storageclasses,persistentvolumes": any(k.kind == "PersistentVolumeClaim" for k in question.fresh),
+        "ingressclasses": any(one["kind"] == "Ingress" for one in touched),
+    }.items() if wanted]  # fmt: skip
+    wanted = needs.referred(touched, question.new.keys())
+    names = sorted({f"{one.key.kind.lower()}/{one.key.name}" for one in wanted})
+    there, named = await asyncio.gather(
+        question.person("get", ",".join(kinds), "-o", "json") if kinds else _nothing(),
+        question.person("-n", question.namespace, "get", *names, "-o", "name", "--ignore-not-found")
+        if names
+        else _nothing(),
+    )
+    findings = Findings(warnings=[f"not looked at: {text}" for text in refusals.sentences(there.err + named.err)])
+    items = json.loads(there.out)["items"] if there.out.strip() else []
+    if not there.status:
+        fresh_claims = [
+            one for one in touched if one["kind"] != "PersistentVolumeClaim" or one in question.fresh.values()
+        ]
+        findings.refusals += needs.classes(fresh_claims, items)
+        nodes = [one for one in items if one["kind"] == "Node"]
+        findings.refusals += needs.rooms(touched, nodes)
+        findings.warnings += needs.later(question.launched, nodes)
+    if not named.status:
+        known = {key for one in wanted for key in [one.key] if f"{key.kind.lower()}/{key.name}" in named.out.split()}
+        findings.refusals += needs.missing(wanted, known)
+    return findings
+
+
+async def of_role(person: Kubectl, tiller: TillerSettings, new: Iterable[Object]) -> list[Refusal]:
+    """Return what stands in tiller's way while its role is still to be bound: it cannot be asked as tiller yet.
+
+    Where tiller has other bindings than ours, what it may do is not ours to reckon.
+    """
+    account = f"serviceaccounts/{tiller.name}"
+    role, others, acting = await asyncio.gather(
+        person("get", "clusterrole", tiller.role, "-o", "json"),
+        person("get", "clusterrolebindings,rolebindings", "--all-namespaces", "-o", "json"),
+        person("auth", "can-i", "impersonate", account, "-n", tiller.namespace),
+    )
+    found = [] if acting.out.strip() != "no" else [rights.no_acting(account)]
+    if "not found" in role.err:
+        return [*found, rights.no_role(tiller.role)]
+    if role.status or others.status or rights.bound_elsewhere(json.loads(others.out)["items"], tiller):
+        return found
+    lacking = rights.lacking(json.loads(role.out), rights.needed(new))
+    return [*found, *rights.refusals(tiller.role, lacking)]

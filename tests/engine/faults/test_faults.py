@@ -1,0 +1,182 @@
+"""The fault corpus: what plain `pulumi preview` does not tell and ours must, before anything is touched."""
+
+import base64
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.tree import merged
+from rehearsal.workspace import Result
+from tests.engine.support import PASSWORD, Bench, Stack, contents_of
+
+CORPUS = yaml.safe_load((Path(__file__).parent / "corpus.yaml").read_text())
+# With ALONE=1 each fault has a preview of its own.
+ALONE = bool(os.environ.get("ALONE"))
+VALUES = "faults-values.yaml"
+STACK = {"hubDatabase": "volume", "timeout": "30", "addressTimeout": "30"}
+Fault = dict[str, Any]
+
+
+def groups(when: str) -> list[Any]:
+    """Return the faults that are planted together, as parameters of a test."""
+    found: dict[str, list[Fault]] = {}
+    for fault in CORPUS:
+        if fault["when"] == when:
+            found.setdefault(fault["name"] if ALONE else fault["group"], []).append(fault)
+    return [pytest.param(faults, id=name.replace(" ", "-")) for name, faults in found.items()]
+
+
+def named(thing: Any, name: str) -> Any:
+    return json.loads(json.dumps(thing).replace("NAME", name))
+
+
+@contextmanager
+def planted(stack: Stack, bench: Bench, faults: list[Fault]) -> Iterator[None]:
+    """Plant faults for the length of a `with` block."""
+    file = stack.space.folder / f"Pulumi.{stack.name}.yaml"
+    good = file.read_text()
+    content = yaml.safe_load(good)
+    values: dict[str, Any] = {}
+    try:
+        for fault in named(faults, stack.name):
+            for key, value in fault.get("config", {}).items():
+                content["config"][f"binderhub:{key}"] = value
+            values = merged(values, fault.get("values", {}))
+            for item in fault.get("objects", []):
+                make(stack, bench, item)
+            for command in fault.get("kubectl", []):
+                kubectl(bench, *command)
+            if "record" in fault:
+                rewrite_record(stack, bench, fault["record"])
+            if "beside" in fault:
+                (stack.space.folder / fault["beside"]).write_text(good)
+        if values:
+            (stack.space.folder / VALUES).write_text(yaml.safe_dump(values))
+            content["config"]["binderhub:valuesFile"] = VALUES
+        file.write_text(yaml.safe_dump(content))
+        yield
+    finally:
+        file.write_text(good)
+        for fault in named(faults, stack.name):
+            for item in fault.get("objects", []):
+                bench.space.run("kubectl", "-n", stack.name, "delete", item["kind"], item["metadata"]["name"])
+            for command in fault.get("undo", []):
+                bench.space.run("kubectl", *command)
+            if "record" in fault:
+                rewrite_record(stack, bench, {"status": "deployed", "description": f"pulumi binderhub/{stack.name}"})
+            if "beside" in fault:
+                (stack.space.folder / fault["beside"]).unlink()
+
+
+def kubectl(bench: Bench, *args: str) -> None:
+    got = bench.space.run("kubectl", *args)
+    assert got.status == 0, got.err
+
+
+def make(stack: Stack, bench: Bench, item: dict[str, Any]) -> None:
+    file = stack.space.base / "planted.json"
+    file.write_text(json.dumps(item))
+    kubectl(bench, "-n", stack.name, "apply", "-f", str(file))
+    if item["kind"] == "ResourceQuota":
+        kubectl(bench, "-n", stack.name, "wait", "--for=jsonpath={.status.used}", f"quota/{item['metadata']['name']}")
+
+
+def rewrite_record(stack: Stack, bench: Bench, change: dict[str, str]) -> None:
+    """Change the newest of Helm's records as somebody else's Helm, or a kill, would leave it."""
+    (record,) = bench.kubectl("-n", stack.name, "get", "secrets", "-l", f"owner=helm,name={stack.name}")["items"]
+    body = contents_of(record)
+    body["info"] |= change
+    packed = base64.b64encode(gzip.compress(json.dumps(body).encode()))
+    record["data"]["release"] = base64.b64encode(packed).decode()
+    record["metadata"]["labels"]["status"] = body["info"]["status"]
+    make(stack, bench, record)
+
+
+def refused(result: Result, faults: list[Fault], name: str) -> None:
+    """Each fault is told by its phrase, in one error, without a secret or a traceback."""
+    untold = [f["name"] for f in named(faults, name) if f["told"] not in " ".join(result.text.split())]
+    assert not untold, f"{untold}\n{result.text}"
+    assert result.status != 0 or all(f["name"].startswith(("users'", "builds")) for f in faults), result.text
+    assert result.text.count("nothing was touched") in (1, 2)  # kubectl-like progress line, and the diagnostics
+    assert "Traceback" not in result.text
+    assert PASSWORD not in result.text
+
+
+@pytest.fixture(scope="module")
+def running(bench: Bench) -> Iterator[Stack]:
+    """A stack that runs, with a volume."""
+    stack = bench.stack("faulty", {**STACK, "release": "faulty", "tiller": "name: tiller-faulty"})
+    stack.up()
+    yield stack
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+
+
+def snapshot(bench: Bench, name: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return uid and resourceVersion of all that lies in a namespace, but for what moves by itself."""
+    kinds = bench.space.run("kubectl", "api-resources", "--verbs=list", "--namespaced", "-o", "name").out.split()
+    asked = ",".join(k for k in kinds if "events" not in k and "leases" not in k)
+    return {
+        (o["kind"], o["metadata"]["name"]): (o["metadata"].get("uid"), o["metadata"]["resourceVersion"])
+        for o in bench.kubectl("-n", name, "get", asked)["items"]
+    }
+
+
+@pytest.mark.xdist_group("faults")
+@pytest.mark.parametrize("faults", groups("update"))
+def test_told_before_an_update(running: Stack, bench: Bench, faults: list[Fault]) -> None:
+    with planted(running, bench, faults):
+        before = snapshot(bench, running.name)
+        result = running.pulumi("preview", check=False)
+        assert snapshot(bench, running.name) == before, "a preview changed something"
+    refused(result, faults, running.name)
+
+
+@pytest.mark.xdist_group("faults")
+def test_without_the_check_nobody_tells(running: Stack, bench: Bench) -> None:
+    """What these faults are worth: the same stack, previewed without our check, is fine."""
+    faults = [f for f in CORPUS if f["group"] in ("invalid", "needs")]
+    with planted(running, bench, faults):
+        running.set("skipServerChecks", "true")
+        assert running.pulumi("preview", check=False).status == 0
+
+
+@pytest.mark.parametrize("faults", groups("first"))
+def test_told_before_a_first_install(bench: Bench, faults: list[Fault]) -> None:
+    name = f"first-{faults[0]['group']}"
+    stack = bench.stack(name, {**STACK, "release": name, "tiller": f"name: tiller-{name}"})
+    kubectl(bench, "create", "namespace", name)
+    try:
+        with planted(stack, bench, faults):
+            result = stack.pulumi("preview", check=False)
+        refused(result, faults, name)
+    finally:
+        bench.space.run("kubectl", "delete", "namespace", name, "--wait=false")
+
+
+@pytest.mark.parametrize("faults", groups("settings"))
+def test_told_by_the_settings(bench: Bench, faults: list[Fault]) -> None:
+    name = f"settings-{faults[0]['group']}"
+    stack = bench.stack(name, {"release": name})
+    with planted(stack, bench, faults):
+        result = stack.pulumi("preview", check=False)
+    refused(result, faults, name)
+
+
+def test_a_first_install_without_a_fault_is_told_as_such_and_not_refused(bench: Bench) -> None:
+    stack = bench.stack("first-clean", {"release": "first-clean", "tiller": "name: tiller-first-clean"})
+    result = stack.pulumi("preview")
+    assert "first-clean: first install, " in result.text
+    assert "error" not in result.text
+    assert "warning" not in result.text
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert len(CORPUS) >= 40
+    assert len({fault["name"] for fault in CORPUS}) == len(CORPUS)
