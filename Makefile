@@ -8,13 +8,14 @@ RUN := $(VENV)/bin/python
 # Also where the ambient setting says not to: without compiled files every start of the program takes 3 s more.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help rehearse rehearse-stop test lint types unit engine test-newest toolchain clean
+.PHONY: help rehearse rehearse-stop test lint types unit engine bench test-newest toolchain clean
 
 help:
 	@echo 'make rehearse [STACK=dev] [CHART=path] [KEEP=1]   bring a stack up on a throwaway Kubernetes'
 	@echo 'make rehearse-stop                                remove what KEEP=1 left'
 	@echo 'make test                                         lint, types, unit tests, engine tests'
 	@echo 'make unit | engine | lint | types                 one part of it'
+	@echo 'make bench                                        what the check in previews costs, in seconds'
 	@echo 'make test-newest                                  the unit tests with the newest published Pulumi'
 	@echo 'make toolchain                                    get the programs of a rehearsal, and say where they are'
 	@echo 'make clean                                        remove the environments of this folder'
@@ -42,6 +43,9 @@ unit: $(VENV)/ready
 
 engine: toolchain
 	$(RUN) -m pytest tests/engine --numprocesses 4 --dist loadgroup
+
+bench: $(VENV)/ready
+	@$(RUN) -m bench
 
 # An environment of its own, with no pins of ours, so that a release which breaks the program is seen here first.
 test-newest: .venv-newest/ready

@@ -174,6 +174,7 @@ class _Check:
         question = server.Question(
             person=person, installer=installer, release=self.given.release, namespace=self.given.namespace, made=made,
             old=old, new=new, changes=changes, next_record=history.newest + 1, launched=launches.pods(self.values),
+            empty_pools="emptyNodePool" in self.given.accepted_risks,
         )  # fmt: skip
         findings = await server.ask(question)
         for warning in findings.warnings:

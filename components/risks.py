@@ -4,19 +4,78 @@ Each risk has a name. A stack accepts one with a reason that stays in its file, 
 `pulumi config set --path acceptedRisks.<name> "why"`. Without that, a grave one is refused and another is a warning.
 """
 
+import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+# Where a cluster's own machines live, and where a cloud hands out the credentials of its nodes.
+_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.169.254/32")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the risks look at. `options` are the ordinary settings; `serious` is a protected stack or one of prod."""
+    """What the risks look at.
+
+    `options` are the ordinary settings; `serious` is a protected stack or one of prod; `own` are the person's own Helm
+    values.
+    """
 
     serious: bool
     login: bool
     hub_database: str
     options: Mapping[str, Any]
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    def hub_value(self, path: str) -> Any:
+        """Return what stands in the person's own values at a dotted path below `jupyterhub`; None if nothing does."""
+        found: Any = self.own.get("jupyterhub")
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found
+
+
+def _private_reachable(facts: Facts) -> bool:
+    """Whether users' servers may reach private networks, by an allowing rule of the chart or by one of their own."""
+    allowed = facts.hub_value("singleuser.networkPolicy.egressAllowRules") or {}
+    rules = facts.hub_value("singleuser.networkPolicy.egress") or []
+    named = isinstance(allowed, Mapping) and any(allowed.get(k) is True for k in ("privateIPs", "cloudMetadataServer"))
+    return named or (isinstance(rules, list) and any(map(_leads_inside, rules)))
+
+
+def _leads_inside(rule: Any) -> bool:
+    """Whether an egress rule of a NetworkPolicy leads into a private range. One without `to` leads everywhere."""
+    if not isinstance(rule, Mapping) or not rule.get("to"):
+        return isinstance(rule, Mapping)
+    blocks = [peer["ipBlock"] for peer in rule["to"] if isinstance(peer, Mapping) and peer.get("ipBlock")]
+    try:
+        return any(_open(block["cidr"], block.get("except") or []) for block in blocks)
+    except (KeyError, TypeError, ValueError):
+        return False  # no rule at all: the server says so
+
+
+def _open(cidr: str, exceptions: list[str]) -> bool:
+    whole, shut = ipaddress.ip_network(cidr), [ipaddress.ip_network(one) for one in exceptions]
+    for private in map(ipaddress.IPv4Network, _PRIVATE):
+        if isinstance(whole, ipaddress.IPv4Network) and whole.overlaps(private):
+            smaller = private if private.subnet_of(whole) else whole
+            if not any(isinstance(one, ipaddress.IPv4Network) and smaller.subnet_of(one) for one in shut):
+                return True
+    return False
+
+
+def _unfenced_hub(facts: Facts) -> bool:
+    return any(facts.hub_value(f"{part}.networkPolicy.enabled") is False for part in ("hub", "proxy.chp"))
+
+
+def _rooted(facts: Facts) -> bool:
+    escalates = facts.hub_value("singleuser.allowPrivilegeEscalation") is True
+    return escalates or facts.hub_value("singleuser.uid") == 0
+
+
+def _seen_elsewhere(_: Facts) -> bool:
+    """For what only the check of previews can see; the name is here so that it can be accepted."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -66,6 +125,51 @@ RISKS: Final = (
         lambda f: f.serious and f.options.get("cullMaxAge") == 0,
         "an open browser tab keeps a server for ever: culling counts idle ones only",
         "pulumi config set cullMaxAge 21600",
+        lambda _: False,
+    ),
+    Risk(
+        "noCulling",
+        lambda f: f.serious and f.hub_value("cull.enabled") is False,
+        "servers that nobody uses run until somebody stops them by hand",
+        "take jupyterhub.cull.enabled out of the values file",
+    ),
+    Risk(
+        "usersUnfenced",
+        lambda f: f.serious and f.hub_value("singleuser.networkPolicy.enabled") is False,
+        "any visitor's code reaches everything that a pod can reach, the cluster's inside too",
+        "take jupyterhub.singleuser.networkPolicy.enabled out of the values file",
+    ),
+    Risk(
+        "privateNetworks",
+        lambda f: f.serious and _private_reachable(f),
+        "any visitor's code reaches private addresses: other machines, or the nodes' cloud credentials",
+        "narrow the egress rules of jupyterhub.singleuser.networkPolicy in the values file",
+    ),
+    Risk(
+        "rootUsers",
+        lambda f: f.serious and _rooted(f),
+        "visitors may become root in their servers, one step from the node",
+        "take uid and allowPrivilegeEscalation of jupyterhub.singleuser out of the values file",
+    ),
+    Risk(
+        "hubUnfenced",
+        lambda f: f.serious and _unfenced_hub(f),
+        "users' servers may talk to the inner ports of hub and proxy",
+        "take networkPolicy.enabled of jupyterhub.hub and jupyterhub.proxy.chp out of the values file",
+        lambda _: False,
+    ),
+    Risk(
+        "emptyNodePool",
+        _seen_elsewhere,
+        "previews refuse a node selector that no node fits; a pool that starts without nodes has none yet",
+        "kubectl get nodes --show-labels",
+        lambda _: False,
+    ),
+    Risk(
+        "unknownConfig",
+        _seen_elsewhere,
+        "the application is silent about a misspelt class under config, so unknown names are refused",
+        "the right name, as the refusal shows it",
         lambda _: False,
     ),
     Risk(

@@ -74,8 +74,8 @@ class Settings:
 
     `options` are the ordinary keys: name -> value, only those that are set or have a default. The registry's password
     is a `Secret` or None; `login` is None for a hub without login. `own_values` are the Helm values of the user's own
-    file and of `secretValues`, with a `Secret` at the leaves of the latter. `warnings` are for the person, and stop
-    nothing.
+    file and of `secretValues`, with a `Secret` at the leaves of the latter. `accepted_risks` are names with reasons.
+    `warnings` are for the person, and stop nothing.
     """
 
     stack: str
@@ -101,6 +101,7 @@ class Settings:
     cluster: ClusterSettings
     options: Mapping[str, Any]
     own_values: Mapping[str, Any]
+    accepted_risks: Mapping[str, str]
     warnings: tuple[str, ...] = ()
 
 
@@ -174,6 +175,7 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
         ),
         options=_options(reader),
         own_values=_own_values(reader, folder),
+        accepted_risks=_accepted(reader),
     )
     _consistency(reader, settings)
     warnings = _risks(reader, settings)
@@ -289,19 +291,24 @@ def _amount(value: str | float) -> float:
     return value
 
 
-def _risks(reader: Reader, settings: Settings) -> list[str]:
-    """Refuse grave risks, and return the others as warnings."""
+def _accepted(reader: Reader) -> dict[str, str]:
     accepted = reader.mapping("acceptedRisks", risks.NAMES)
     for name, reason in accepted.items():
         if not reason.strip():
             reader.refuse(f"{PROJECT}:acceptedRisks.{name}", reason, "the reason, for the next reader of this file")
+    return accepted
+
+
+def _risks(reader: Reader, settings: Settings) -> list[str]:
+    """Refuse grave risks, and return the others as warnings."""
     facts = risks.Facts(
         serious=settings.protect or settings.profile == "prod",
         login=settings.login is not None,
         hub_database=settings.hub_database,
         options=settings.options,
+        own=settings.own_values,
     )
-    grave, others = risks.found(facts, accepted)
+    grave, others = risks.found(facts, settings.accepted_risks)
     for risk in grave:
         full, shown = f"{PROJECT}:acceptedRisks.{risk.name}", f"a risk that nobody accepted: {risk.why}"
         example = f"{risk.remedy}\n      or accept: {risk.acceptance}"

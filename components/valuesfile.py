@@ -50,6 +50,9 @@ _SECRET_NAME: Final = re.compile(
 )
 # These end like a secret and name one, or say where it is asked for.
 _NO_SECRET: Final = re.compile(r"(existing|image_?pull|pull|tls)_?secrets?$|_token_secret_name$", re.IGNORECASE)
+# The range that a cluster has unless its administrator chose another; a dry run of the API server does not look.
+_NODE_PORTS: Final = range(30_000, 32_768)
+_NODE_PORT: Final = re.compile(r"(^|\.)(nodePort|nodePorts\.\w+)$")
 Finding = tuple[str, str, str]
 
 
@@ -87,6 +90,8 @@ def findings(values: Mapping[str, Any]) -> Iterator[Finding]:
         elif isinstance(value, str) and value and _is_secret(path):
             example = f"pulumi config set --secret --path 'secretValues[\"{path}\"]'"
             yield path, "no secret in a file that goes into git; give it encrypted", example
+        elif _NODE_PORT.search(path) and value not in _NODE_PORTS:
+            yield path, "a node port: a whole number in the range 30000-32767", f"{path}: 30080"
         elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1_000_000:
             yield path, "no number of a million or more: Helm prints 1e+06; quote it", f"{path}: '...'"
 

@@ -224,3 +224,72 @@ def test_nobody_can_tell_the_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert cluster.settle_builder(given, HERE).options["builder"] == "dind"
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     assert cluster.container_runtimes(HERE) == set()
+
+
+# --- what the person's own values may bring ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["service.nodePort", "jupyterhub.proxy.service.nodePorts.http", "jupyterhub.hub.x.nodePort"]
+)
+@pytest.mark.parametrize(
+    ("port", "fine"), [(30000, True), (32767, True), (29999, False), (32768, False), ("'80'", False)]
+)
+def test_a_node_port_is_in_the_range_of_kubernetes(path: str, port: object, fine: bool) -> None:
+    found = list(valuesfile.findings(tree.at(path, port)))
+    assert [expected for _, expected, _ in found] == (
+        [] if fine else ["a node port: a whole number in the range 30000-32767"]
+    )
+
+
+POLICY = "jupyterhub.singleuser.networkPolicy"
+EVERYWHERE = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+SHUT = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.169.254/32"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "risk"),
+    [
+        ("jupyterhub.cull.enabled", False, "noCulling"),
+        ("jupyterhub.cull.enabled", True, ""),
+        (f"{POLICY}.enabled", False, "usersUnfenced"),
+        (f"{POLICY}.enabled", True, ""),
+        (f"{POLICY}.egressAllowRules.privateIPs", True, "privateNetworks"),
+        (f"{POLICY}.egressAllowRules.cloudMetadataServer", True, "privateNetworks"),
+        (f"{POLICY}.egressAllowRules.privateIPs", False, ""),
+        (f"{POLICY}.egressAllowRules.nonPrivateIPs", True, ""),
+        (f"{POLICY}.egress", [{"to": EVERYWHERE}], "privateNetworks"),
+        (f"{POLICY}.egress", [{"ports": [{"port": 443}]}], "privateNetworks"),
+        (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": SHUT}}]}], ""),
+        (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": SHUT[1:]}}]}], "privateNetworks"),
+        (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}]}], "privateNetworks"),
+        (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16", "except": ["10.0.0.0/8"]}}]}], ""),
+        (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}]}], ""),
+        (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "2001:db8::/32"}}]}], ""),
+        (f"{POLICY}.egress", [{"to": [{"podSelector": {}}]}], ""),
+        (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "nonsense"}}]}], ""),
+        (f"{POLICY}.egress", ["nonsense"], ""),
+        ("jupyterhub.singleuser.allowPrivilegeEscalation", True, "rootUsers"),
+        ("jupyterhub.singleuser.uid", 0, "rootUsers"),
+        ("jupyterhub.singleuser.uid", 1000, ""),
+        ("jupyterhub.hub.networkPolicy.enabled", False, "hubUnfenced"),
+        ("jupyterhub.proxy.chp.networkPolicy.enabled", False, "hubUnfenced"),
+    ],
+)
+def test_what_an_operator_would_regret(path: str, value: object, risk: str) -> None:
+    facts = risks.Facts(
+        serious=True, login=False, hub_database="volume", options={"launchQuota": 1}, own=tree.at(path, value)
+    )
+    grave, others = risks.found(facts, {})
+    assert [r.name for r in (*grave, *others)] == ([risk] if risk else [])
+    assert not risk or (risk == "hubUnfenced") == (not grave)
+    assert risks.found(facts, {risk: "a reason"}) == ([], [])
+    assert risks.found(replace(facts, serious=False), {}) == ([], [])
+
+
+def test_a_regret_is_refused_in_prod_and_can_be_accepted_with_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("jupyterhub: {cull: {enabled: false}}\n")
+    message = refused(tmp_path, stack="prod", valuesFile="own.yaml")
+    assert "binderhub:acceptedRisks.noCulling: found a risk that nobody accepted" in message
+    given = read(tmp_path, stack="prod", valuesFile="own.yaml", acceptedRisks='{"noCulling": "a lab of ten people"}')
+    assert given.accepted_risks == {"noCulling": "a lab of ten people"}

@@ -102,6 +102,7 @@ def test_defaults() -> None:
         protect=False,
         adopt_release=False,
         skip_server_checks=False,
+        accepted_risks={},
         tiller=settings.TillerSettings(namespace="kube-system", name="tiller", binding="tiller", role="cluster-admin"),
         tokens=settings.TokenSettings(rotation=1, given={}),
         cluster=settings.ClusterSettings(kubeconfig="", context="", identifier="binderhub-dev"),

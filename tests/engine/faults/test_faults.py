@@ -147,6 +147,16 @@ def test_without_the_check_nobody_tells(running: Stack, bench: Bench) -> None:
         assert running.pulumi("preview", check=False).status == 0
 
 
+@pytest.mark.xdist_group("faults")
+def test_the_look_that_saw_no_change_sees_an_update(running: Stack, bench: Bench) -> None:
+    before = snapshot(bench, running.name)
+    running.set("imagePrefix", "examplelab/binder-seen-")
+    running.up()
+    after = snapshot(bench, running.name)
+    changed = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+    assert {("Deployment", "binder"), ("Secret", "binder-secret"), ("Service", "binder")} <= changed
+
+
 @pytest.mark.parametrize("faults", groups("first"))
 def test_told_before_a_first_install(bench: Bench, faults: list[Fault]) -> None:
     name = f"first-{faults[0]['group']}"

@@ -1,0 +1,1 @@
+"""What the check in previews costs: `python -m bench`."""
