@@ -11,18 +11,12 @@ from typing import Any, Final
 
 import pulumi
 
+from commands.programs import Kubectl, LockedError, Pulumi, RefusedError, require, selected_stack
+from commands.state import State
 from recovery import helm, state
-from recovery.tools import (
-    Kubectl,
-    LockedError,
-    Pulumi,
-    RecoveryError,
-    killed_holder,
-    require_programs,
-    selected_stack,
-    wait_for_orphans,
-)
+from recovery.tools import killed_holder, wait_for_orphans
 
+_COMMAND: Final = "python -m recovery"
 # Git ignores it; `pulumi login file://.` keeps its state there, too.
 COPIES: Final = Path(".pulumi") / "recovery"
 
@@ -31,7 +25,7 @@ COPIES: Final = Path(".pulumi") / "recovery"
 class Plan:
     """What is to be done: the state as it was and as it shall be, and the changes of Helm's records."""
 
-    before: state.State
+    before: State
     edited: state.Edited
     records: dict[str, list[helm.Change]]
 
@@ -44,14 +38,14 @@ class Plan:
 def main(arguments: list[str]) -> int:
     """Put a stack in order; return the exit status: 0 it is, 1 something is in the way."""
     parser = argparse.ArgumentParser(
-        prog="python -m recovery",
+        prog=_COMMAND,
         description="Put a stack whose run was killed in order, so that the next `pulumi up` completes it.",
     )
     parser.add_argument("--stack", default="", help="which stack (default: the selected one)")
     given = parser.parse_args(arguments)
     try:
         recover(given.stack)
-    except (RecoveryError, LockedError, pulumi.RunError) as error:
+    except (RefusedError, LockedError, pulumi.RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -62,8 +56,8 @@ def recover(stack: str) -> None:
 
     The state goes first: until Helm's records are settled too, they show again what was interrupted.
     """
-    require_programs()
-    engine, unlocked = Pulumi(stack or selected_stack()), False
+    require(_COMMAND)
+    engine, unlocked = Pulumi(stack or selected_stack(_COMMAND), _COMMAND), False
     kubectl = Kubectl(engine.cluster())
     wait_for_orphans()
     plan = make_plan(engine.export(), kubectl)
@@ -86,15 +80,15 @@ def recover(stack: str) -> None:
     say("now run: pulumi up")
 
 
-def make_plan(before: state.State, kubectl: Kubectl) -> Plan:
-    """Look at the cluster and decide what is to be done; changes nothing. Raises `RecoveryError` for a destroy."""
+def make_plan(before: State, kubectl: Kubectl) -> Plan:
+    """Look at the cluster and decide what is to be done; changes nothing. Raises `RefusedError` for a destroy."""
     unrecorded = {op.urn for op in state.operations(before) if op.kind != "deleting"}
     found = {release: kubectl.records(release) for release in state.releases(before)}
     urns = state.releases(before)
     changes = {release: helm.settle(records, urns[release] in unrecorded) for release, records in found.items()}
     ending = [r for r, records in found.items() if urns[r] not in unrecorded and _is_uninstalling(records)]
     if ending or state.being_destroyed(before):
-        raise RecoveryError(
+        raise RefusedError(
             "a destroy of this stack was interrupted; nothing was touched",
             "that it is completed by Pulumi itself",
             "pulumi cancel, then pulumi destroy",
@@ -111,15 +105,15 @@ def _is_uninstalling(records: list[dict[str, Any]]) -> bool:
 def write_state(engine: Pulumi, plan: Plan) -> None:
     """Write the state back, changed or not: that alone shows whether Pulumi can decrypt it and nobody locks it."""
     if engine.export() != plan.before:
-        raise RecoveryError(
+        raise RefusedError(
             "the state changed while it was read: another run is at work; nothing was touched",
             "that it has ended",
-            "python -m recovery",
+            _COMMAND,
         )
     copy = save(engine.stack, plan.before) if plan.edited.state != plan.before else None
     try:
         engine.put(plan.edited.state)
-    except (RecoveryError, LockedError):
+    except (RefusedError, LockedError):
         if copy:
             copy.unlink()
         raise
@@ -129,7 +123,7 @@ def write_state(engine: Pulumi, plan: Plan) -> None:
         say(f"state: {note}")
 
 
-def save(stack: str, content: state.State) -> Path:
+def save(stack: str, content: State) -> Path:
     """Write a copy of the state that only its owner can read, and return its path."""
     COPIES.mkdir(parents=True, exist_ok=True)
     path = COPIES / f"{stack.replace('/', '-')}-{time.strftime('%Y%m%d-%H%M%S')}.json"

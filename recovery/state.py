@@ -1,4 +1,4 @@
-"""The state of a stack, as `pulumi stack export` prints it, and what an interrupted run leaves in it.
+"""What an interrupted run leaves in the state of a stack.
 
 Pure functions. A resource with `initErrors` is updated by the next `pulumi up` even if nothing differs, and so waited
 for: that is how an interrupted operation is completed and proven. What a pending create had already made becomes such
@@ -10,14 +10,11 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-RELEASE: Final = "kubernetes:helm.sh/v3:Release"
-NAMESPACE: Final = "kubernetes:core/v1:Namespace"
+from commands.state import NAMESPACE, RELEASE, State, is_object, resources
+
 WHY: Final = "interrupted; this update completes it"
-_KUBERNETES: Final = "kubernetes:"
 # The provider's own names, before a random suffix.
 _MANAGER: Final = "pulumi-kubernetes"
-
-State = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -52,11 +49,6 @@ def operations(state: State) -> list[Operation]:
     return [Operation(op["type"], op["resource"]) for op in state["deployment"].get("pending_operations") or []]
 
 
-def resources(state: State) -> list[dict[str, Any]]:
-    """Return the resources of the state."""
-    return state["deployment"].get("resources") or []
-
-
 def object_id(resource: Mapping[str, Any]) -> str:
     """Return the id that the provider gives a Kubernetes object or a release: `namespace/name`, or `name`."""
     names = resource["inputs"] if resource["type"] == RELEASE else resource["inputs"]["metadata"]
@@ -73,7 +65,7 @@ def releases(state: State) -> dict[str, str]:
 def to_look_for(state: State) -> Iterator[Mapping[str, Any]]:
     """Return the plain objects that a run began to make: they may exist or not."""
     for op in operations(state):
-        if op.kind == "creating" and op.type != RELEASE and _is_object(op.type):
+        if op.kind == "creating" and op.type != RELEASE and is_object(op.type):
             yield op.resource
 
 
@@ -94,7 +86,7 @@ def edit(state: State, live: Mapping[str, Mapping[str, Any]], interrupted: Colle
     touched = {op.urn for op in begun if op.kind != "deleting"}
     for resource in known.values():
         cut_short = resource["urn"] in touched or (resource["type"] == RELEASE and resource["id"] in interrupted)
-        if cut_short and _is_object(resource["type"]) and not resource.get("initErrors"):
+        if cut_short and is_object(resource["type"]) and not resource.get("initErrors"):
             resource["initErrors"] = [WHY]
             notes.append(f"{label(resource)}: its update was cut short; the next up repeats it")
     for op in begun:
@@ -109,10 +101,6 @@ def edit(state: State, live: Mapping[str, Mapping[str, Any]], interrupted: Colle
     notes += [f"{label(known[urn])}: its deletion was cut short; what is left of it is looked up" for urn in gone]
     new["deployment"].pop("pending_operations", None)
     return Edited(new, tuple(notes), gone)
-
-
-def _is_object(kind: str) -> bool:
-    return kind.startswith(_KUBERNETES)
 
 
 def label(resource: Mapping[str, Any]) -> str:

@@ -14,14 +14,18 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
+from commands.programs import RefusedError
+from commands.state import NAMESPACE as NAMESPACE_TYPE
+from commands.state import RELEASE as RELEASE_TYPE
+from commands.state import State
 from components.record import RECOVERED
 from recovery import __main__ as command
 from recovery import helm, state, tools
 
 URN = "urn:pulumi:dev::binderhub::"
 RELEASE = {
-    "urn": f"{URN}{state.RELEASE}::binderhub",
-    "type": state.RELEASE,
+    "urn": f"{URN}{RELEASE_TYPE}::binderhub",
+    "type": RELEASE_TYPE,
     "inputs": {"name": "hub", "namespace": "binder", "values": {"token": {"ciphertext": "v1:x"}}},
 }
 SERVICE = {
@@ -30,8 +34,8 @@ SERVICE = {
     "inputs": {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "proxy", "namespace": "binder"}},
 }
 NAMESPACE = {
-    "urn": f"{URN}{state.NAMESPACE}::binder",
-    "type": state.NAMESPACE,
+    "urn": f"{URN}{NAMESPACE_TYPE}::binder",
+    "type": NAMESPACE_TYPE,
     "inputs": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "binder"}},
 }
 TOKEN = {
@@ -62,7 +66,7 @@ def history(*statuses: str) -> list[dict[str, Any]]:
     return [record(number, status) for number, status in enumerate(statuses, 1)]
 
 
-def exported(resources: list[Any], *operations: tuple[str, Any]) -> state.State:
+def exported(resources: list[Any], *operations: tuple[str, Any]) -> State:
     pending = [{"type": kind, "resource": resource} for kind, resource in operations]
     deployment: dict[str, Any] = {"manifest": {"time": "now"}, "resources": resources}
     if pending:
@@ -228,7 +232,7 @@ def test_the_lock_of_a_dead_process_of_this_machine_may_go() -> None:
     ids=["a living process", "another machine", "another backend"],
 )
 def test_any_other_lock_stays(text: str) -> None:
-    with pytest.raises(tools.RecoveryError, match=r"may still be at work; nothing was touched(.|\n)*pulumi cancel"):
+    with pytest.raises(RefusedError, match=r"may still be at work; nothing was touched(.|\n)*pulumi cancel"):
         tools.killed_holder(text)
 
 

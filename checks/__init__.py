@@ -1,0 +1,1 @@
+"""Questions about a stack in use, asked without changing anything: `python -m checks`."""

@@ -1,0 +1,1 @@
+"""What the commands for a stack in use (`python -m recovery`, `python -m checks`) share."""

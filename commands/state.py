@@ -1,0 +1,34 @@
+"""The state of a stack, as `pulumi stack export` prints it. Pure functions."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+RELEASE: Final = "kubernetes:helm.sh/v3:Release"
+NAMESPACE: Final = "kubernetes:core/v1:Namespace"
+_KUBERNETES: Final = "kubernetes:"
+
+State = dict[str, Any]
+
+
+def resources(state: State) -> list[dict[str, Any]]:
+    """Return the resources of the state."""
+    return state["deployment"].get("resources") or []
+
+
+def is_object(kind: str) -> bool:
+    """Return whether a type of the state lies in the cluster: a Helm release, too."""
+    return kind.startswith(_KUBERNETES)
+
+
+def plain_objects(state: State) -> list[Mapping[str, Any]]:
+    """Return the inputs of the objects that the program makes itself, without those that are about to be deleted."""
+    return [r["inputs"] for r in resources(state) if is_object(r["type"]) and r["type"] != RELEASE and not _old(r)]
+
+
+def release(state: State) -> Mapping[str, Any] | None:
+    """Return the resource of the Helm release; None if the state has none."""
+    return next((r for r in resources(state) if r["type"] == RELEASE and not _old(r)), None)
+
+
+def _old(resource: Mapping[str, Any]) -> bool:
+    return bool(resource.get("delete"))
