@@ -13,7 +13,7 @@ from typing import Any, Final
 import pulumi
 import yaml
 
-from components import chart, images, kinds, risks, valuesfile
+from components import chart, images, kinds, risks, traits, valuesfile
 from components.keys import BY_NAME, KEYS, PROJECT, TOKEN_KEYS
 from components.problems import Problem, SettingsError
 from components.reader import Reader, Secret
@@ -147,6 +147,7 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
         "at most 63 lower case letters, digits and '-', starting with a letter or digit",
     )
     prefix = reader.text("imagePrefix")
+    accepted = _accepted(reader)
     settings = Settings(
         stack=stack,
         profile=reader.profile,
@@ -174,15 +175,20 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
             identifier=reader.text("clusterIdentifier", f"{PROJECT}-{stack}"),
         ),
         options=_options(reader),
-        own_values=_own_values(reader, folder),
-        accepted_risks=_accepted(reader),
+        own_values=_own_values(reader, folder, accepted),
+        accepted_risks=accepted,
     )
     _consistency(reader, settings)
     warnings = _risks(reader, settings)
     _clashes(reader, settings, folder)
     if reader.problems:
         raise SettingsError(stack, reader.problems)
+    warnings += [_doubt(place) for place in traits.doubts(settings.own_values)]
     return replace(settings, warnings=tuple(filter(None, [images.prefix_warning(prefix), *warnings])))
+
+
+def _doubt(place: str) -> str:
+    return f"{place}: no trait that we know of; the application only logs one that it does not know"
 
 
 def _registry(reader: Reader, prefix: str) -> images.Registry:
@@ -242,7 +248,7 @@ def _options(reader: Reader) -> dict[str, Any]:
     return {name: value for name, value in {**plain, **hidden}.items() if value is not None}
 
 
-def _own_values(reader: Reader, folder: Path) -> dict[str, Any]:
+def _own_values(reader: Reader, folder: Path, accepted: Collection[str]) -> dict[str, Any]:
     """Read the user's own values file, and the secret values that go beside it."""
     path = reader.text("valuesFile")
     values, findings = valuesfile.load(path, folder) if path else ({}, [])
@@ -254,6 +260,10 @@ def _own_values(reader: Reader, folder: Path) -> dict[str, Any]:
             problem = Problem(f"{PROJECT}:secretValues", place, expected, f"pulumi config set {owner} ...")
             reader.problems.append(problem)
         values = merged(values, at(place, Secret(text)))
+    for place, expected, example in traits.problems(values) if "unknownConfig" not in accepted else ():
+        where = f"{path}: {place}" if path else place
+        key = "valuesFile" if path else "secretValues"
+        reader.problems.append(Problem(f"{PROJECT}:{key}", where, expected, example))
     return values
 
 

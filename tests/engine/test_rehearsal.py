@@ -140,7 +140,7 @@ def test_a_failed_step_is_shown_and_can_be_looked_at(tools: Toolchain, project: 
     got = subprocess.run(command("run", "--chart", str(chart), "--keep"), cwd=project, capture_output=True, text=True)
     try:
         assert got.returncode == 1
-        assert "FAILED  up" in got.stdout
+        assert "FAILED  preview" in got.stdout
         assert "the chart says no" in got.stdout
         folder = Path(got.stdout.partition("source ")[2].splitlines()[0]).parent
         assert processes.of_folder(folder, tools.bin)
