@@ -3,6 +3,10 @@ PYTHON ?= python3
 STACK ?= dev
 CHART ?=
 KEEP ?=
+# UPGRADE=1 is FROM=HEAD: the committed program first, then the working tree over it.
+UPGRADE ?=
+FROM ?= $(if $(UPGRADE),HEAD)
+NODES ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 # Also where the ambient setting says not to: without compiled files every start of the program takes 3 s more.
@@ -12,6 +16,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 help:
 	@echo 'make rehearse [STACK=dev] [CHART=path] [KEEP=1]   bring a stack up on a throwaway Kubernetes'
+	@echo 'make rehearse UPGRADE=1 [FROM=revision]           the committed program first, then the working tree over it'
 	@echo 'make rehearse-stop                                remove what KEEP=1 left'
 	@echo 'make test                                         lint, types, unit tests, engine tests'
 	@echo 'make unit | engine | lint | types                 one part of it'
@@ -21,7 +26,7 @@ help:
 	@echo 'make clean                                        remove the environments of this folder'
 
 rehearse: $(VENV)/ready
-	@$(RUN) -m rehearsal run --stack '$(STACK)' $(if $(CHART),--chart '$(CHART)') $(if $(KEEP),--keep)
+	@$(RUN) -m rehearsal run --stack '$(STACK)' $(if $(CHART),--chart '$(CHART)') $(if $(FROM),--from '$(FROM)') $(if $(NODES),--nodes '$(NODES)') $(if $(KEEP),--keep)
 
 rehearse-stop: $(VENV)/ready
 	@$(RUN) -m rehearsal stop

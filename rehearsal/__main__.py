@@ -9,7 +9,7 @@ from types import FrameType
 import pulumi
 from rich.console import Console
 
-from rehearsal import runs, toolchain
+from rehearsal import pretend, runs, toolchain
 from rehearsal.cluster import ClusterError
 from rehearsal.rehearse import Order, Outcome, UsageError, rehearse
 from rehearsal.screen import Screen
@@ -26,6 +26,10 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="preview, up, and a second preview that must be empty")
     run.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
     run.add_argument("--chart", default="", help="a chart (.tgz or folder) in place of the stack's own")
+    run.add_argument(
+        "--from", default="", dest="revision", help="deploy this git revision first, then the working tree"
+    )
+    run.add_argument("--nodes", default="", help="labels of all simulated nodes, such as pool=core,disk=ssd")
     run.add_argument("--keep", action="store_true", help="leave the cluster running, to look around")
     run.add_argument("--json", action="store_true", help="print the outcome as JSON on standard output")
     commands.add_parser("stop", help="remove kept clusters, and what killed rehearsals left")
@@ -45,9 +49,10 @@ def main(arguments: list[str]) -> int:
             return _stop(screen)
         if given.command == "toolchain":
             return _toolchain(screen)
-        order = Order(stack=given.stack, chart=given.chart, keep=given.keep)
+        nodes = pretend.labels(given.nodes)
+        order = Order(stack=given.stack, chart=given.chart, revision=given.revision, nodes=nodes, keep=given.keep)
         return _show(rehearse(order, screen), screen, given.json)
-    except (UsageError, pulumi.RunError) as error:
+    except (UsageError, pretend.LabelsError, pulumi.RunError) as error:
         screen.say(f"error: {error}")
         return _USAGE
     except (ToolchainError, ClusterError, CommandError) as error:
@@ -64,6 +69,9 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _show(outcome: Outcome, screen: Screen, as_json: bool) -> int:
     screen.table("Outputs", outcome.outputs)
+    if outcome.revision:
+        changed = {row["object"]: row["what"] for row in outcome.changed if isinstance(row, dict)}
+        screen.table(f"Changed since {outcome.revision} ({len(changed)})", changed or {"nothing": ""})
     screen.table(f"Objects ({sum(outcome.objects.values())})", outcome.objects)
     if outcome.folder:
         screen.look_around(outcome.folder, outcome.outputs["namespace"])

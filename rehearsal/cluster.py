@@ -10,7 +10,7 @@ import random
 import re
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ _STOCK_STAGES: Final = (
     "volume/fast/pvc-provision.yaml",
 )
 _STORAGE_CLASS: Final = "volume/fast/storage-class.yaml"
+_OWN_CLASS: Final = "kwok-volume"
 NODES: Final = 3
 # A documentation address (RFC 5737): the default ones may be a machine's real subnet.
 _NODE_ADDRESS: Final = "198.51.100.1"
@@ -61,14 +62,17 @@ class Cluster:
     kubeconfig: Path
 
 
-def start(tools: Toolchain, folder: Path, name: str, context: str = "") -> Cluster:
+def start(
+    tools: Toolchain, folder: Path, name: str, context: str = "", storage_classes: Collection[str] = ()
+) -> Cluster:
     """Start a cluster and return it ready: three nodes, a default storage class.
 
     `folder` must exist and be the cluster's own; `name` is unique on the machine; `context` is the name its context
-    carries ("" leaves kwokctl's own). Raises `ClusterError`; whatever was started is stopped again then.
+    carries ("" leaves kwokctl's own). Claims of `storage_classes` get volumes, as those of the default class do; the
+    classes themselves are the caller's to make. Raises `ClusterError`; whatever was started is stopped again then.
     """
     cluster = Cluster(name, folder, folder / "kubeconfig")
-    _write_config(tools, folder)
+    _write_config(tools, folder, storage_classes)
     try:
         _create(tools, cluster)
         _rename_context(cluster.kubeconfig, context or f"kwok-{name}")
@@ -88,12 +92,19 @@ def stop(tools: Toolchain, cluster: Cluster) -> None:
     processes.end(cluster.folder, tools.bin)
 
 
-def _write_config(tools: Toolchain, folder: Path) -> None:
+def _write_config(tools: Toolchain, folder: Path, storage_classes: Collection[str]) -> None:
     own = yaml.safe_load((_MANIFESTS / "kwokctl.yaml").read_text())
     own["options"] |= dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     stages = [*(tools.stages / stage for stage in _STOCK_STAGES), _MANIFESTS / "load-balancer.yaml"]
-    (folder / "kwok.yaml").write_text("\n---\n".join([yaml.safe_dump(own), *(file.read_text() for file in stages)]))
+    texts = [_provisioning(file.read_text(), storage_classes) for file in stages]
+    (folder / "kwok.yaml").write_text("\n---\n".join([yaml.safe_dump(own), *texts]))
     (folder / "home").mkdir(exist_ok=True)
+
+
+def _provisioning(stage: str, storage_classes: Collection[str]) -> str:
+    """Return a stage that makes volumes for these classes too; the stock one knows its own class only."""
+    names = ", ".join(f"'{name}'" for name in (_OWN_CLASS, *sorted(storage_classes)))
+    return stage.replace(f"self.spec.storageClassName == '{_OWN_CLASS}'", f"self.spec.storageClassName in [{names}]")
 
 
 def free_ports(count: int) -> list[int]:

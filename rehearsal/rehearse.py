@@ -6,15 +6,15 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from components import chart, labels, settings
-from rehearsal import cluster, runs, toolchain, workspace
+from components import chart, settings
+from rehearsal import changes, cluster, pretend, revision, runs, toolchain, workspace
 from rehearsal.screen import Screen
 from rehearsal.workspace import CommandError, StackFile, Workspace
 
@@ -23,8 +23,6 @@ STAND_IN: Final = PROJECT / "tests" / "charts" / "binderhub"
 # Where a chart from elsewhere lies in the copy; a path within it is the same on every machine.
 _CHART_FOLDER: Final = "rehearsal-chart"
 _VALUES_FILE: Final = "rehearsal-values.yaml"
-# What moves by itself or follows from other objects.
-_NOT_COUNTED: Final = ("events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses", "endpoints")
 
 
 class UsageError(Exception):
@@ -33,10 +31,16 @@ class UsageError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What a person asked for. `chart` is "" for the stack's own; `project` is the folder with Pulumi.yaml."""
+    """What a person asked for.
+
+    `chart` is "" for the stack's own; `revision` is deployed before the working tree, "" for none; `nodes` are labels
+    for all simulated nodes; `project` is the folder with Pulumi.yaml.
+    """
 
     stack: str
     chart: str = ""
+    revision: str = ""
+    nodes: Mapping[str, str] = field(default_factory=dict)
     keep: bool = False
     project: Path = PROJECT
 
@@ -52,13 +56,21 @@ class ChosenChart:
 
 @dataclass
 class Outcome:
-    """What a rehearsal found, as `--json` prints it. `seconds` has a key for each step; `kubeconfig` only if kept."""
+    """What a rehearsal found, as `--json` prints it.
+
+    `seconds` has a key for each step; `preview` are the lines that the preview of the working tree told; `revision` and
+    `changed` are of upgrades, `kubeconfig` and `folder` of rehearsals that were kept.
+    """
 
     stack: str
     ok: bool = False
+    revision: str = ""
     chart: dict[str, str] = field(default_factory=dict)
     placeholders: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    pretended: list[str] = field(default_factory=list)
+    preview: list[str] = field(default_factory=list)
+    changed: list[dict[str, str]] | str = ""
     outputs: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, int] = field(default_factory=dict)
     kubeconfig: str = ""
@@ -166,8 +178,14 @@ def put_values(project: Path, folder: Path, file: StackFile) -> StackFile:
     key = f"{settings.PROJECT}:valuesFile"
     if not file.config.get(key):
         return file
-    shutil.copy2(Path(project, Path(file.config[key]).expanduser()), folder / _VALUES_FILE)
+    shutil.copy2(values_place(project, folder, file), folder / _VALUES_FILE)
     return StackFile({**file.config, key: _VALUES_FILE}, file.secrets, file.filled)
+
+
+def values_place(project: Path, folder: Path, file: StackFile) -> Path:
+    """Return where a stack's own values file lies: in the copy, else (git may ignore it) in the project itself."""
+    given = Path(str(file.config[f"{settings.PROJECT}:valuesFile"])).expanduser()
+    return folder / given if (folder / given).is_file() else project / given
 
 
 def rehearse(order: Order, screen: Screen) -> Outcome:
@@ -178,7 +196,8 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
     """
     begin = time.monotonic()
     file, wanted = check(order)
-    outcome = Outcome(order.stack, placeholders=list(file.secrets))
+    earlier = _earlier(order)
+    outcome = Outcome(order.stack, placeholders=list(file.secrets), revision=earlier.name if earlier else "")
     with _timed(outcome, "toolchain"), screen.step("toolchain"):
         tools = toolchain.ensure(console=screen.console)
     for name in runs.sweep(tools):
@@ -190,9 +209,12 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
     if file.secrets:
         screen.say(f"placeholders stand for: {', '.join(sorted(file.secrets))}")
     with runs.new(tools, order.stack) as run:
-        space = _prepared(tools, run, order, wanted, chosen, file, outcome, screen)
+        stage = Stage(tools, run, order, wanted, chosen, outcome, screen)
+        space, before = stage.prepare(file, earlier)
         try:
-            _engine(space, outcome, screen)
+            if before:
+                _deploy_earlier(before, stage)
+            _deploy(space, stage)
         except CommandError:
             if order.keep:  # a failed stack is what one wants to look at
                 _keep(run, space, outcome)
@@ -205,30 +227,86 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
     return outcome
 
 
-def _prepared(
-    tools: toolchain.Toolchain,
-    run: runs.Run,
-    order: Order,
-    wanted: settings.Settings,
-    chosen: ChosenChart,
-    file: StackFile,
-    outcome: Outcome,
-    screen: Screen,
-) -> Workspace:
-    """Start the cluster and, meanwhile, make the copy and its stack."""
-    context = wanted.cluster.context
-    with (
-        _timed(outcome, "cluster"),
-        screen.step("cluster"),
-        _beside(lambda: cluster.start(tools, run.folder, run.name, context)),
-    ):
-        environment = workspace.seal(tools, run.folder, run.folder / "kubeconfig")
-        space = workspace.make(order.project, run.folder, environment)
-        safe = put_values(order.project, space.folder, put_chart(chosen, space.folder, file))
+@dataclass(frozen=True)
+class Earlier:
+    """The revision that is deployed first: its short name, and the stack's file in it."""
+
+    name: str
+    file: StackFile
+
+
+def _earlier(order: Order) -> Earlier | None:
+    """Look for the revision; raises `UsageError`."""
+    if not order.revision:
+        return None
+    try:
+        name = revision.name(order.project, order.revision)
+        return Earlier(name, revision.stack_file(order.project, name, order.stack))
+    except revision.RevisionError as error:
+        raise UsageError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where one rehearsal takes place, and all that its steps share."""
+
+    tools: toolchain.Toolchain
+    run: runs.Run
+    order: Order
+    wanted: settings.Settings
+    chosen: ChosenChart
+    outcome: Outcome
+    screen: Screen
+
+    def prepare(self, file: StackFile, earlier: Earlier | None) -> tuple[Workspace, Workspace | None]:
+        """Start the cluster and, meanwhile, make the copies and their one stack.
+
+        Returns the working tree's workspace and the revision's, if there is one.
+        """
+        environment = workspace.seal(self.tools, self.run.folder, self.run.folder / "kubeconfig")
+        space = workspace.make(self.order.project, self.run.folder, environment)
+        named = self._classes(file, space.folder)
+        before: Workspace | None = None
+        if earlier:
+            before = Workspace(self.run.folder / "revision", self.run.folder, environment)
+            revision.extract(self.order.project, earlier.name, before.folder)
+            named |= self._classes(earlier.file, before.folder)
+        with _timed(self.outcome, "cluster"), self.screen.step("cluster"), _beside(lambda: self._start(named)):
+            salt = ""
+            if before and earlier:
+                salt = workspace.prepare(before, self.order.stack, self._safe(earlier.file, before.folder))
+            workspace.prepare(space, self.order.stack, self._safe(file, space.folder), salt)
+        pretend.put(space, named, self.order.nodes)
+        self.outcome.pretended = [str(one) for one in sorted(named)]
+        if named:
+            self.screen.say(f"pretended, since only your cluster knows them: {', '.join(self.outcome.pretended)}")
+        return space, before
+
+    def _start(self, named: Collection[pretend.Class]) -> None:
+        storage = [one.name for one in named if one.kind == "StorageClass"]
+        cluster.start(self.tools, self.run.folder, self.run.name, self.wanted.cluster.context, storage)
+
+    def _classes(self, file: StackFile, folder: Path) -> set[pretend.Class]:
+        has_values = file.config.get(f"{settings.PROJECT}:valuesFile")
+        own = pretend.own_values(values_place(self.order.project, folder, file)) if has_values else None
+        return pretend.classes(file.config, own)
+
+    def _safe(self, file: StackFile, folder: Path) -> StackFile:
+        """Return a stack's file that leads nowhere but into its copy; chart and values are put there."""
+        chart_there = put_chart(self._chart_of(file, folder), folder, file)
+        safe = put_values(self.order.project, folder, chart_there)
         # The copy's only kubeconfig is the throwaway one, wherever the person's lies.
         plain = {k: v for k, v in safe.config.items() if k != "kubernetes:kubeconfig"}
-        workspace.prepare(space, order.stack, StackFile(plain, safe.secrets, safe.filled))
-    return space
+        return StackFile(plain, safe.secrets, safe.filled)
+
+    def _chart_of(self, file: StackFile, folder: Path) -> ChosenChart:
+        """Return the chart that a copy runs: its own where its stack names one on the disk, else the one chosen."""
+        given = file.config.get(f"{settings.PROJECT}:chart")
+        if not given or self.order.chart:
+            return self.chosen
+        own = Path(str(given)).expanduser()
+        place = folder / own if (folder / own).exists() else self.order.project / own
+        return ChosenChart("path", self.chosen.version, str(place.resolve()))
 
 
 @contextlib.contextmanager
@@ -252,36 +330,38 @@ def _beside(work: Callable[[], object]) -> Iterator[None]:
         raise failed[0]
 
 
-def _engine(space: Workspace, outcome: Outcome, screen: Screen) -> None:
-    with _timed(outcome, "preview"), screen.step("preview"):
-        space.pulumi("preview")
-    with _timed(outcome, "up"), screen.step("up"):
+def _deploy_earlier(space: Workspace, stage: Stage) -> None:
+    """Deploy the revision, which must hold by itself: else what comes of the working tree means nothing."""
+    name = stage.outcome.revision
+    with _timed(stage.outcome, "revision_up"), stage.screen.step(f"{name}: up"):
         space.pulumi("up", "--yes", "--skip-preview")
-    with _timed(outcome, "second_preview"), screen.step("second preview, nothing to change"):
+    with (
+        _timed(stage.outcome, "revision_second_preview"),
+        stage.screen.step(f"{name}: second preview, nothing to change"),
+    ):
+        space.pulumi("preview", "--expect-no-changes")
+
+
+def _deploy(space: Workspace, stage: Stage) -> None:
+    """Preview and deploy the working tree, and see what came of it."""
+    outcome, screen = stage.outcome, stage.screen
+    prefix = "working tree: " if outcome.revision else ""
+    before = changes.objects(space) if outcome.revision else {}
+    with _timed(outcome, "preview"), screen.step(f"{prefix}preview"):
+        printed = space.pulumi("preview").out
+    touched = changes.resources(printed) if outcome.revision else []
+    outcome.preview = [*touched, *changes.diagnostics(printed)]
+    for line in outcome.preview:
+        screen.say(f"          {line}")
+    with _timed(outcome, "up"), screen.step(f"{prefix}up"):
+        space.pulumi("up", "--yes", "--skip-preview")
+    with _timed(outcome, "second_preview"), screen.step(f"{prefix}second preview, nothing to change"):
         space.pulumi("preview", "--expect-no-changes")
     outcome.outputs = json.loads(space.pulumi("stack", "output", "--json").out)
-    outcome.objects = count_objects(space)
-
-
-def count_objects(space: Workspace) -> dict[str, int]:
-    """Return how many objects of each kind the stack made, as the API server has them now: those of the Helm release
-    and those of Pulumi itself, without what their controllers made of them (pods, replica sets, endpoints).
-    """
-    kinds = space.run("kubectl", "api-resources", "--verbs=list", "-o", "name").out.split()
-    asked = ",".join(kind for kind in kinds if kind not in _NOT_COUNTED)
-    got = space.run("kubectl", "get", asked, "-A", "-o", "json")
-    if got.status:
-        raise CommandError(got.err)
-    return dict(sorted(Counter(o["kind"] for o in json.loads(got.out)["items"] if made_by_stack(o)).items()))
-
-
-def made_by_stack(item: dict[str, Any]) -> bool:
-    """Tell whether Helm or Pulumi itself made this object of the API."""
-    about = item["metadata"]
-    if about.get("ownerReferences"):
-        return False  # made by a controller, which copies annotations on
-    by_helm = "meta.helm.sh/release-name" in about.get("annotations", {})
-    return by_helm or labels.OWN.items() <= about.get("labels", {}).items()
+    after = changes.objects(space)
+    outcome.objects = dict(sorted(Counter(name.split("/")[0] for name in after).items()))
+    if outcome.revision:
+        outcome.changed = changes.between(before, after)
 
 
 def _keep(run: runs.Run, space: Workspace, outcome: Outcome) -> None:

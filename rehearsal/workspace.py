@@ -203,11 +203,15 @@ def make(source: Path, base: Path, environment: Mapping[str, str]) -> Workspace:
     return Workspace(base / "project", base, environment)
 
 
-def prepare(workspace: Workspace, stack: str, file: StackFile) -> None:
-    """Make the stack in the workspace: the plain values as they are, a placeholder for each secret."""
+def prepare(workspace: Workspace, stack: str, file: StackFile, salt: str = "") -> str:
+    """Make the stack in the workspace: the plain values as they are, a placeholder for each secret.
+
+    With the `salt` of another copy's stack, that stack is used here as well. Returns the salt.
+    """
     path = workspace.folder / f"Pulumi.{stack}.yaml"
-    path.write_text(yaml.safe_dump({"config": file.config}, sort_keys=False))
-    workspace.pulumi("stack", "init", stack)
+    known = {"encryptionsalt": salt} if salt else {}
+    path.write_text(yaml.safe_dump({**known, "config": file.config}, sort_keys=False))
+    workspace.pulumi("stack", "select" if salt else "init", stack)
     if file.secrets:
         workspace.pulumi(
             "config",
@@ -215,3 +219,4 @@ def prepare(workspace: Workspace, stack: str, file: StackFile) -> None:
             "--path",
             secrets={path: settings.placeholder(path, file.config) for path in file.secrets},
         )
+    return str(yaml.safe_load(path.read_text()).get("encryptionsalt") or "")

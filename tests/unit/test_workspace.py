@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from components import chart, labels
 from components.settings import SettingsError
-from rehearsal import cluster, processes, rehearse, runs, workspace
+from rehearsal import changes, cluster, processes, rehearse, runs, workspace
 from rehearsal.rehearse import ChosenChart, Order, Outcome, UsageError
 from rehearsal.toolchain import Toolchain
 from rehearsal.workspace import StackFile
@@ -380,7 +380,7 @@ HELM = {"annotations": {"meta.helm.sh/release-name": "binderhub"}}
     ],
 )
 def test_made_by_stack(about: dict[str, Any], ours: bool) -> None:
-    assert rehearse.made_by_stack({"metadata": about}) is ours
+    assert changes.made_by_stack({"metadata": about}) is ours
 
 
 def test_outcome_as_json() -> None:
@@ -391,6 +391,8 @@ def test_outcome_as_json() -> None:
         "chart": {"source": "published"},
         "placeholders": [],
         "seconds": {"up": 1.5},
+        "pretended": [],
+        "preview": [],
         "outputs": {},
         "objects": {"Pod": 2},
     }

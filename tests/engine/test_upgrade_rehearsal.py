@@ -1,0 +1,91 @@
+"""`make rehearse UPGRADE=1`: the committed program first, then the working tree over it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rehearsal import runs, workspace
+
+
+def git(folder: Path, *args: str) -> None:
+    who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
+    subprocess.run(["git", "-C", str(folder), *who, *args], check=True, capture_output=True)
+
+
+def rehearse(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rehearsal", "run", *args]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def change(folder: Path, stack: str, **settings: object) -> None:
+    file = folder / f"Pulumi.{stack}.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["config"] |= {f"binderhub:{key}": value for key, value in settings.items()}
+    file.write_text(yaml.safe_dump(content))
+
+
+@pytest.fixture
+def checkout(project: Path, tmp_path: Path) -> Path:
+    """A repository with the project as it is now, whose prod stack names what only its own cluster has."""
+    folder = tmp_path / "checkout"
+    workspace.copy_project(project, folder)
+    (folder / "own.yaml").write_text("jupyterhub: {ingress: {enabled: true, ingressClassName: public}}\n")
+    change(folder, "prod", hubStorageClass="fast-ssd", valuesFile="own.yaml", coreNodeSelector={"pool": "core"})
+    git(folder, "init", "--initial-branch=main")
+    git(folder, "add", ".")
+    git(folder, "commit", "-m", "as it is deployed")
+    return folder
+
+
+def test_an_upgrade_of_prod_shows_what_changes(checkout: Path) -> None:
+    change(checkout, "prod", imagePrefix="examplelab/binder-next-")
+    before = (checkout / "Pulumi.prod.yaml").read_text()
+    got = rehearse(checkout, "--stack", "prod", "--from", "HEAD", "--nodes", "pool=core", "--json")
+    assert got.returncode == 0, got.stderr + got.stdout
+    outcome = json.loads(got.stdout)
+    assert outcome["pretended"] == ["IngressClass public", "StorageClass fast-ssd"]
+    assert outcome["changed"] == [
+        {"object": "Deployment/binder", "what": "pods restart"},
+        {"object": "Secret/binder-secret", "what": "changed"},
+        {"object": "Service/binder", "what": "changed"},
+    ]
+    release, announced = outcome["preview"]
+    assert release.startswith("~  kubernetes:helm.sh/v3:Release binderhub update")
+    assert announced.endswith("Deployment/binder (pods restart), Secret/binder-secret, Service/binder")
+    assert outcome["outputs"]["image_prefix"] == "examplelab/binder-next-"
+    assert {"revision_up", "revision_second_preview", "preview", "up"} <= set(outcome["seconds"])
+    assert f"{outcome['revision']}: up" in got.stderr
+    assert "working tree: second preview, nothing to change" in got.stderr
+    assert (checkout / "Pulumi.prod.yaml").read_text() == before
+
+
+def test_a_pod_that_cannot_be_scheduled_is_shown(checkout: Path) -> None:
+    change(checkout, "dev", coreNodeSelector={"disk": "none"})
+    got = rehearse(checkout)
+    assert got.returncode == 1
+    assert "FAILED  preview" in got.stdout
+    assert "its pods cannot be scheduled: no node has the labels {'disk': 'none'}" in got.stdout
+
+
+def test_what_only_up_can_show_is_shown(checkout: Path) -> None:
+    """Three replicas that may not share a node, and a fourth: only the scheduler itself sees it."""
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "binder"}}}
+    affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    (checkout / "own.yaml").write_text(yaml.safe_dump({"extraPodSpec": {"affinity": affinity}}))
+    change(checkout, "dev", valuesFile="own.yaml", replicas=4, timeout=20)
+    got = rehearse(checkout)
+    assert got.returncode == 1
+    assert "FAILED  up" in got.stdout
+    assert "didn't match pod anti-affinity rules" in got.stdout
+
+
+def test_a_revision_that_is_not_there_is_told_before_anything_starts(checkout: Path) -> None:
+    there = set(runs.runs_folder().glob("rehearsal-prod-*"))
+    got = rehearse(checkout, "--stack", "prod", "--from", "nowhere")
+    assert got.returncode == 2
+    assert "error: there is no revision 'nowhere' here" in got.stdout
+    assert set(runs.runs_folder().glob("rehearsal-prod-*")) == there
