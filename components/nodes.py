@@ -20,6 +20,8 @@ def quantity(text: Any) -> Decimal:
     """Return a quantity of Kubernetes (`200m`, `1.5Gi`, `1e3`, 2) as a number. Raises ValueError if it is none."""
     whole = str(text).strip()
     number = whole.rstrip("numkKMGTPEi")
+    if not number[-1:].isdigit() and number[-1:] != ".":
+        raise ValueError(whole)
     try:
         return Decimal(number) * _SUFFIXES[whole[len(number) :]]
     except (ArithmeticError, KeyError):
