@@ -36,6 +36,30 @@ class AddressArgs:
     requires: Sequence[pulumi.Resource] = ()
 
 
+# Where each Service leads: the labels of the pods that the chart makes, and their port.
+_TARGETS: Final[dict[str, tuple[dict[str, str], int | str]]] = {
+    HUB_SERVICE: ({"app": "jupyterhub", "component": "proxy"}, "http"),
+    BINDER_SERVICE: ({"app": "binder", "component": "binder"}, 8585),
+}
+
+
+def manifests(namespace: str, release: str) -> list[dict[str, Any]]:
+    """Return the two Services as the API takes them, for questions about them before they are made."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {
+                "type": "LoadBalancer",
+                "selector": {**selector, "release": release},
+                "ports": [{"name": "http", "port": 80, "targetPort": target}],
+            },
+        }
+        for name, (selector, target) in _TARGETS.items()
+    ]
+
+
 class Address(pulumi.ComponentResource):
     """Two LoadBalancer Services.
 
@@ -49,8 +73,8 @@ class Address(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AddressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:Address", name, None, opts)
-        hub = self._service(HUB_SERVICE, args, {"app": "jupyterhub", "component": "proxy"}, "http")
-        binder = self._service(BINDER_SERVICE, args, {"app": "binder", "component": "binder"}, 8585)
+        hub = self._service(HUB_SERVICE, args, *_TARGETS[HUB_SERVICE])
+        binder = self._service(BINDER_SERVICE, args, *_TARGETS[BINDER_SERVICE])
         self.hub = hub.status.apply(first_address)
         self.hub_url = pulumi.Output.concat("http://", self.hub.apply(in_url))
         self.binder_url = pulumi.Output.concat("http://", binder.status.apply(first_address).apply(in_url))

@@ -14,13 +14,14 @@ from typing import Any, Final
 import pulumi
 from pulumi.output import Unknown
 
-from components import kubectl, launches, objects, refusals, rendering, server, story
+from components import address, kubectl, launches, objects, refusals, rendering, server, story, tiller
 from components.cluster import Kubeconfig
 from components.kubectl import Kubectl
 from components.objects import Change, Key, Object
 from components.record import History
 from components.refusals import Mask, Refusal, RefusedError
 from components.settings import Settings
+from components.tiller import TillerArgs
 from components.tree import leaves
 
 # Stands for a value that is known only later; as long as a token, so that it differs from the live one.
@@ -166,22 +167,27 @@ class _Check:
         new: Mapping[Key, Object],
         changes: list[Change],
     ) -> list[Refusal]:
+        found = [] if self.bound else await server.of_role(person, self.given.tiller, new.values())
         if not changes:
-            return []
+            return found
         if history.status == "failed":
             pulumi.log.warn(f"{self.given.release}: its last operation failed, so more may change than is listed here")
         made = bool(old) or await server.namespace_exists(person, self.given.namespace)
         question = server.Question(
             person=person, installer=installer, release=self.given.release, namespace=self.given.namespace, made=made,
             old=old, new=new, changes=changes, next_record=history.newest + 1, launched=launches.pods(self.values),
+            own=[] if old and self.bound else self._own(),
             empty_pools="emptyNodePool" in self.given.accepted_risks,
         )  # fmt: skip
         findings = await server.ask(question)
         for warning in findings.warnings:
             pulumi.log.warn(self.mask(warning))
-        if not self.bound:
-            findings.refusals += await server.of_role(person, self.given.tiller, new.values())
-        return findings.refusals
+        return [*found, *findings.refusals]
+
+    def _own(self) -> list[dict[str, Any]]:
+        """Return what Pulumi itself makes beside a release."""
+        account = tiller.manifests(TillerArgs(**vars(self.given.tiller)))
+        return [*account, *address.manifests(self.given.namespace, self.given.release)]
 
 
 def _own_description() -> str:

@@ -32,13 +32,15 @@ class LookError(Exception):
 class Findings:
     """What came of the questions: refusals, and warnings about what could not be asked.
 
-    `admitted` are pods as the server would store them, by the names of their workloads; `quotas` the namespace's.
+    `admitted` are pods as the server would store them, by the names of their workloads; `quotas` the namespace's;
+    `beside` what Pulumi itself would make there.
     """
 
     refusals: list[Refusal] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     admitted: dict[str, Object] = field(default_factory=dict)
     quotas: list[Object] = field(default_factory=list)
+    beside: list[Object] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Question:
 
     `person` asks with the person's own rights, `installer` as whoever will install. `made` tells whether the namespace
     exists; `launched` are templates of the pods that the hub makes later, by name.
+    `own` are objects beside the release that Pulumi itself is about to make.
     With `empty_pools`, nodes may come when they are needed, and are not looked at.
     """
 
@@ -59,6 +62,7 @@ class Question:
     new: Mapping[Key, Object]
     changes: Sequence[Change]
     next_record: int
+    own: Sequence[Object] = ()
     empty_pools: bool = False
     launched: Mapping[str, Object] = field(default_factory=dict)
 
@@ -99,27 +103,28 @@ async def namespace_exists(person: Kubectl, namespace: str) -> bool:
 
 async def ask(question: Question) -> Findings:
     """Ask everything about what would change, all at once."""
-    parts = await asyncio.gather(_new(question), _changed(question), _pods(question), _needs(question))
+    parts = await asyncio.gather(_new(question), _own(question), _changed(question), _pods(question), _needs(question))
     findings = Findings()
     for part in parts:
         findings.refusals += part.refusals
         findings.warnings += part.warnings
         findings.admitted |= part.admitted
         findings.quotas += part.quotas
+        findings.beside += part.beside
     own = {f"Pod/{k.name}{POD_SUFFIX}": f"{k} (its pods)" for k in question.touched if k.kind in WORKLOADS}
     findings.refusals = [
         replace(r, about=own.get(r.about, r.about)) for r in refusals.without_echoes(findings.refusals)
     ]
-    findings.refusals += quotas.refusals(findings.quotas, _more(question, findings.admitted), findings.refusals)
+    findings.refusals += quotas.refusals(findings.quotas, _more(question, findings), findings.refusals)
     findings.warnings = list(dict.fromkeys(findings.warnings))
     return findings
 
 
-def _more(question: Question, admitted: Mapping[str, Object]) -> dict[str, Decimal]:
+def _more(question: Question, findings: Findings) -> dict[str, Decimal]:
     """Return all that a change adds to quotas."""
-    more = quotas.of_objects(question.fresh.values())
+    more = quotas.of_objects([*question.fresh.values(), *findings.beside])
     pairs = [(question.old.get(k), one) for k, one in question.touched.items() if k.kind in WORKLOADS]
-    for name, amount in quotas.of_pods(pairs, admitted).items():
+    for name, amount in quotas.of_pods(pairs, findings.admitted).items():
         more[name] = more.get(name, Decimal(0)) + amount
     return more
 
@@ -214,6 +219,16 @@ async def _new(question: Question) -> Findings:
     ]
     if taken:
         findings.refusals += await _owners(question, taken)
+    return findings
+
+
+async def _own(question: Question) -> Findings:
+    """Ask, as the person, about what Pulumi makes beside the release. What exists is taken over, so it may."""
+    keys, asked = _as_asked(question, objects.by_key(question.own, question.namespace))
+    findings, got = await _told(question, question.person, keys, asked, "name")
+    there = [refusals.named(text, keys) for text in refusals.sentences(got.err) if "already exists" in text]
+    in_namespace = [k for k in keys if k not in there and k.kind not in CLUSTER_WIDE and not k.namespace]
+    findings.beside = [one for k, one in zip(keys, asked, strict=True) if k in in_namespace]
     return findings
 
 

@@ -1,7 +1,7 @@
 """Tiller: the service account whose rights install the release, as in the walkthrough, and nothing that listens."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ServiceAccount
@@ -52,6 +52,22 @@ class Tiller(pulumi.ComponentResource):
         self.account = f"system:serviceaccount:{args.namespace}:{args.name}"
         self.bound = self.binding.id
         self.register_outputs({"account": self.account, "bound": self.bound})
+
+
+def manifests(args: TillerArgs) -> list[dict[str, Any]]:
+    """Return the account and its binding as the API takes them, for questions about them before they are made."""
+    account = {"kind": "ServiceAccount", "name": args.name, "namespace": args.namespace}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": args.role}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": args.name, "namespace": args.namespace}},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": binding_name(args.binding, args.role)},
+            "roleRef": role,
+            "subjects": [account],
+        },
+    ]
 
 
 def binding_name(binding: str, role: str) -> str:

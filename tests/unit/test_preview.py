@@ -187,10 +187,9 @@ def test_a_role_is_looked_at_only_while_it_is_not_bound(world: World, monkeypatc
         return [Refusal("", "too small")]
 
     monkeypatch.setattr(server, "of_role", of_role)
-    world.rendered = [changed()]
     world.run()
     world.bound = False
-    assert "too small" in world.refusal()
+    assert "too small" in world.refusal(), "also when the release does not change: its next change would fail"
 
 
 def test_the_cluster_is_asked_whether_the_namespace_exists_only_for_a_first_install(
@@ -210,6 +209,24 @@ def test_the_cluster_is_asked_whether_the_namespace_exists_only_for_a_first_inst
     world.run()
     assert [args[:3] for args, _ in world.person.asked] == [("get", "namespace", "binderhub")]
     assert made == [True, False]
+
+
+def test_what_pulumi_makes_itself_is_asked_about_before_a_first_install(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = []
+
+    async def ask(question: server.Question) -> server.Findings:
+        own.append([f"{o['kind']}/{o['metadata']['name']}" for o in question.own])
+        return server.Findings()
+
+    monkeypatch.setattr(server, "ask", ask)
+    world.rendered = [changed()]
+    world.run()
+    world.history = records.History()
+    world.run()
+    account = ["ServiceAccount/tiller", "ClusterRoleBinding/tiller"]
+    assert own == [[], [*account, "Service/proxy-public-external", "Service/binder-external"]]
 
 
 def test_keys_are_named_as_kubectl_names_them() -> None:

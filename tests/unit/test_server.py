@@ -308,6 +308,36 @@ def test_an_old_claim_may_name_a_class_that_is_gone() -> None:
     assert len(asked(Kubectl({("get", kinds): nothing}), [], [claim]).refusals) == 1
 
 
+# --- what Pulumi makes beside the release --------------------------------------------------------------------------
+
+ACCOUNT = plain("ServiceAccount", "tiller", namespace="kube-system")
+LOADBALANCER = plain("Service", "external", namespace="binder") | {"spec": {"type": "LoadBalancer"}}
+
+
+def test_what_pulumi_makes_beside_the_release_is_asked_about_as_the_person() -> None:
+    person, installer = Kubectl(), Kubectl()
+    asked(person, [], [plain("ConfigMap", "a")], installer=installer, own=[ACCOUNT, LOADBALANCER])
+    sent = [(o["kind"], o["metadata"]["namespace"]) for o in person.sent("create")]
+    assert sent == [("ServiceAccount", "kube-system"), ("Service", "binder")]
+
+
+def test_it_counts_for_quotas_unless_it_is_there() -> None:
+    quota = plain("ResourceQuota", "q") | {"spec": {"hard": {"services.loadbalancers": "0"}}, "status": {}}
+    quotas = Answer(0, json.dumps({"items": [quota]}), "")
+    found = asked(Kubectl({("get", "resourcequotas"): quotas}), [], [plain("ConfigMap", "a")], own=[LOADBALANCER])
+    assert reasons(found) == ["ResourceQuota/q: 1 new services.loadbalancers do not fit: 0 allowed, 0 in use"]
+    exists = 'Error from server (AlreadyExists): error when creating "STDIN": services "external" already exists\n'
+    answers = {("get", "resourcequotas"): quotas, ("create", "name"): Answer(1, "", exists)}
+    assert reasons(asked(Kubectl(answers), [], [plain("ConfigMap", "a")], own=[LOADBALANCER])) == []
+
+
+def test_a_namespace_for_tiller_that_is_not_there() -> None:
+    text = 'Error from server (NotFound): error when creating "STDIN": namespaces "nowhere" not found\n'
+    person = Kubectl({("create", "name"): Answer(1, "", text)})
+    found = asked(person, [], [plain("ConfigMap", "a")], installer=Kubectl(), own=[ACCOUNT], made=False)
+    assert reasons(found) == [': namespaces "nowhere" not found']
+
+
 # --- a role that is not bound yet ---------------------------------------------------------------------------------
 
 

@@ -148,6 +148,17 @@ def test_without_the_check_nobody_tells(running: Stack, bench: Bench) -> None:
 
 
 @pytest.mark.xdist_group("faults")
+def test_up_stops_at_its_own_preview(running: Stack, bench: Bench) -> None:
+    faults = [f for f in CORPUS if f["group"] == "invalid"]
+    with planted(running, bench, faults):
+        before = snapshot(bench, running.name)
+        result = running.pulumi("up", "--yes", check=False)
+        assert snapshot(bench, running.name) == before
+    assert result.status != 0
+    assert "Updating" not in result.text
+
+
+@pytest.mark.xdist_group("faults")
 def test_the_look_that_saw_no_change_sees_an_update(running: Stack, bench: Bench) -> None:
     before = snapshot(bench, running.name)
     running.set("imagePrefix", "examplelab/binder-seen-")
