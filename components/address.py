@@ -16,6 +16,7 @@ from components.waits import Explained
 
 # The chart makes Services `proxy-public` and `binder` itself, so ours have names of their own.
 HUB_SERVICE: Final = "proxy-public-external"
+_NOWHERE: Final = "no-address.invalid"
 BINDER_SERVICE: Final = "binder-external"
 _HINT: Final = (
     "No load balancer gave {name} an external address within {seconds} s.\n"
@@ -112,11 +113,18 @@ class Address(pulumi.ComponentResource):
 
 
 def first_address(status: Any) -> str:
-    """Return the IP or the host name (AWS) of a Service's status. Raises `RunError` if it has none."""
+    """Return the IP or the host name (AWS) of a Service's status.
+
+    Where it has none, raises `RunError`; but in a preview it warns and returns a name that leads nowhere, since the
+    `up` that follows is what brings an address back.
+    """
     ingress = (status.load_balancer.ingress if status and status.load_balancer else None) or []
     for entry in ingress:
         if entry.ip or entry.hostname:
             return str(entry.ip or entry.hostname)
+    if pulumi.runtime.is_dry_run():
+        pulumi.log.warn("a LoadBalancer Service has no external address now; pulumi up will wait for one")
+        return _NOWHERE
     raise pulumi.RunError("a LoadBalancer Service lost its external address; run `pulumi refresh`, then `pulumi up`")
 
 

@@ -192,6 +192,14 @@ def test_a_service_without_an_address_is_an_error(status: Any) -> None:
         first_address(status)
 
 
+def test_a_preview_goes_on_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    assert first_address(None) == "no-address.invalid"
+    assert said == ["a LoadBalancer Service has no external address now; pulumi up will wait for one"]
+
+
 @pytest.mark.parametrize(("address", "text"), [("203.0.113.7", "203.0.113.7"), ("::1", "[::1]"), ("a.b", "a.b")])
 def test_address_in_a_url(address: str, text: str) -> None:
     assert in_url(address) == text
