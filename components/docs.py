@@ -21,6 +21,8 @@ What is wrong is told all at once, before anything is touched, with an example o
 
 Anything that has no setting goes into a file of Helm values of your own, `valuesFile`. It cannot override what the
 program decides, and a secret in it is refused: that goes into `secretValues`, encrypted, by its place in the values.
+Below `config` and `jupyterhub.hub.config`, the names of classes and traits are looked at, too: the applications are
+silent about a misspelt one. Classes of your own, from `extraConfig`, are accepted as the risk `unknownConfig`.
 """
 
 

@@ -44,9 +44,14 @@ def _private_reachable(facts: Facts) -> bool:
 
 
 def _leads_inside(rule: Any) -> bool:
-    """Whether an egress rule of a NetworkPolicy leads into a private range. One without `to` leads everywhere."""
-    if not isinstance(rule, Mapping) or not rule.get("to"):
-        return isinstance(rule, Mapping)
+    """Whether an egress rule of a NetworkPolicy leads into a private range. One without `to` leads everywhere.
+
+    One for DNS alone is no risk: the chart's own rules have it, since a cluster's name servers are private.
+    """
+    if not isinstance(rule, Mapping) or _only_dns(rule.get("ports")):
+        return False
+    if not rule.get("to"):
+        return True
     blocks = [peer["ipBlock"] for peer in rule["to"] if isinstance(peer, Mapping) and peer.get("ipBlock")]
     try:
         return any(_open(block["cidr"], block.get("except") or []) for block in blocks)
@@ -54,14 +59,32 @@ def _leads_inside(rule: Any) -> bool:
         return False  # no rule at all: the server says so
 
 
+def _only_dns(ports: Any) -> bool:
+    listed = ports if isinstance(ports, list) else []
+    return bool(listed) and all(
+        isinstance(one, Mapping) and one.get("port") == 53 and "endPort" not in one for one in listed
+    )
+
+
 def _open(cidr: str, exceptions: list[str]) -> bool:
-    whole, shut = ipaddress.ip_network(cidr), [ipaddress.ip_network(one) for one in exceptions]
-    for private in map(ipaddress.IPv4Network, _PRIVATE):
-        if isinstance(whole, ipaddress.IPv4Network) and whole.overlaps(private):
-            smaller = private if private.subnet_of(whole) else whole
-            if not any(isinstance(one, ipaddress.IPv4Network) and smaller.subnet_of(one) for one in shut):
-                return True
-    return False
+    """Whether a block without its exceptions has an address of a private range."""
+    # The server takes bits behind the mask, too.
+    whole, *shut = (ipaddress.ip_network(one, strict=False) for one in (cidr, *exceptions))
+    if not isinstance(whole, ipaddress.IPv4Network):
+        return False
+    private = [one for one in map(ipaddress.IPv4Network, _PRIVATE) if one.overlaps(whole)]
+    # Of two blocks that overlap, the smaller one is what both have.
+    shared = [one if one.subnet_of(whole) else whole for one in private]
+    return any(_remains(one, [block for block in shut if isinstance(block, ipaddress.IPv4Network)]) for one in shared)
+
+
+def _remains(block: ipaddress.IPv4Network, shut: list[ipaddress.IPv4Network]) -> bool:
+    """Whether some of a block is left outside of all others; they may cover it together."""
+    left = [block]
+    for one in shut:
+        left = [part for part in left if not part.subnet_of(one)]
+        left = [rest for part in left for rest in (part.address_exclude(one) if one.subnet_of(part) else [part])]
+    return bool(left)
 
 
 def _unfenced_hub(facts: Facts) -> bool:
@@ -69,8 +92,9 @@ def _unfenced_hub(facts: Facts) -> bool:
 
 
 def _rooted(facts: Facts) -> bool:
-    escalates = facts.hub_value("singleuser.allowPrivilegeEscalation") is True
-    return escalates or facts.hub_value("singleuser.uid") == 0
+    sections = [f"hub.config.{name}.privileged" for name in ("Spawner", "KubeSpawner", "BinderSpawner")]
+    powers = ["singleuser.allowPrivilegeEscalation", *sections]
+    return any(facts.hub_value(path) is True for path in powers) or facts.hub_value("singleuser.uid") == 0
 
 
 def _seen_elsewhere(_: Facts) -> bool:
@@ -149,7 +173,13 @@ RISKS: Final = (
         "rootUsers",
         lambda f: f.serious and _rooted(f),
         "visitors may become root in their servers, one step from the node",
-        "take uid and allowPrivilegeEscalation of jupyterhub.singleuser out of the values file",
+        "take uid, allowPrivilegeEscalation and privileged of users' servers out of the values file",
+    ),
+    Risk(
+        "usersAccount",
+        lambda f: f.serious and bool(f.hub_value("singleuser.serviceAccountName")),
+        "any visitor's code has the rights of that service account in the cluster: its token lies in every server",
+        "take jupyterhub.singleuser.serviceAccountName out of the values file",
     ),
     Risk(
         "hubUnfenced",

@@ -14,7 +14,7 @@ import pulumi
 import yaml
 
 from components import chart, images, kinds, risks, traits, valuesfile
-from components.keys import BY_NAME, KEYS, PROJECT, TOKEN_KEYS
+from components.keys import AUTHENTICATORS, BY_NAME, KEYS, PROJECT, TOKEN_KEYS
 from components.problems import Problem, SettingsError
 from components.reader import Reader, Secret
 from components.tree import at, merged
@@ -166,7 +166,7 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
         labels=reader.value("labels") or {},
         image_cleaner=reader.value("imageCleaner"),
         hub_database=reader.value("hubDatabase"),
-        login=_login(reader),
+        login=_login(reader, accepted),
         tiller=_tiller(reader, namespace),
         tokens=TokenSettings(rotation=reader.value("rotation"), given=_tokens(reader)),
         cluster=ClusterSettings(
@@ -183,12 +183,20 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
     _clashes(reader, settings, folder)
     if reader.problems:
         raise SettingsError(stack, reader.problems)
-    warnings += [_doubt(place) for place in traits.doubts(settings.own_values)]
+    warnings += [_doubt(place, owner) for place, owner in traits.doubts(_chosen_names(settings))]
     return replace(settings, warnings=tuple(filter(None, [images.prefix_warning(prefix), *warnings])))
 
 
-def _doubt(place: str) -> str:
-    return f"{place}: no trait that we know of; the application only logs one that it does not know"
+def _chosen_names(settings: Settings) -> dict[str, Any]:
+    """Return the values whose names a person chose: the own ones, and the authenticator's further settings."""
+    login = settings.login
+    further = at(f"jupyterhub.hub.config.{AUTHENTICATORS[login.authenticator]}", dict(login.config)) if login else {}
+    return merged(further, settings.own_values)
+
+
+def _doubt(place: str, owner: str) -> str:
+    hint = f" ({owner} has one of that name)" if owner else ""
+    return f"{place}: no trait that we know of{hint}; the application only logs one that it does not know"
 
 
 def _registry(reader: Reader, prefix: str) -> images.Registry:
@@ -250,20 +258,15 @@ def _options(reader: Reader) -> dict[str, Any]:
 
 def _own_values(reader: Reader, folder: Path, accepted: Collection[str]) -> dict[str, Any]:
     """Read the user's own values file, and the secret values that go beside it."""
-    path = reader.text("valuesFile")
-    values, findings = valuesfile.load(path, folder) if path else ({}, [])
+    path, own_names = reader.text("valuesFile"), "unknownConfig" in accepted
+    values, findings = valuesfile.load(path, folder, own_names) if path else ({}, [])
     for place, expected, example in findings:
         reader.problems.append(Problem(f"{PROJECT}:valuesFile", f"{path}: {place}".rstrip(": "), expected, example))
     for place, text in _secret_map(reader).items():
-        if owner := valuesfile.owner_of(place):
-            expected = f"not here: the setting {owner} decides it"
-            problem = Problem(f"{PROJECT}:secretValues", place, expected, f"pulumi config set {owner} ...")
-            reader.problems.append(problem)
-        values = merged(values, at(place, Secret(text)))
-    for place, expected, example in traits.problems(values) if "unknownConfig" not in accepted else ():
-        where = f"{path}: {place}" if path else place
-        key = "valuesFile" if path else "secretValues"
-        reader.problems.append(Problem(f"{PROJECT}:{key}", where, expected, example))
+        secret = at(place, Secret(text))
+        for where, expected, example in valuesfile.misplaced(secret, own_names):
+            reader.problems.append(Problem(f"{PROJECT}:secretValues", where, expected, example))
+        values = merged(values, secret)
     return values
 
 
@@ -326,7 +329,19 @@ def _risks(reader: Reader, settings: Settings) -> list[str]:
     return [f"{risk.name}: {risk.why}; {risk.remedy}, or accept it: {risk.acceptance}" for risk in others]
 
 
-def _login(reader: Reader) -> LoginSettings | None:
+def _login_names(reader: Reader, authenticator: str, config: Mapping[str, Any]) -> None:
+    """Refuse further settings of the authenticator that look misspelt: JupyterHub would only log them."""
+    for name, meant in traits.strangers(traits.HUB, AUTHENTICATORS[authenticator], config):
+        if meant:
+            expected = f"a setting that the authenticator knows; did you mean {meant}?"
+            example = (
+                f"pulumi config set --path authenticatorConfig.{meant} ...\n      or, if it is right: {traits.WAY_OUT}"
+            )
+            problem = Problem(f"{PROJECT}:authenticatorConfig.{name}", "an unknown name", expected, example)
+            reader.problems.append(problem)
+
+
+def _login(reader: Reader, accepted: Collection[str]) -> LoginSettings | None:
     authenticator = reader.value("authenticator")
     secret = reader.secret("oauthClientSecret")
     parts = {name: reader.value(name) for name in ("oauthClientId", "allowedUsers", "authenticatorConfig")}
@@ -343,6 +358,8 @@ def _login(reader: Reader) -> LoginSettings | None:
             reader.refuse(f"{PROJECT}:{name}", None, f"what the service gave for this hub; {authenticator} needs it")
     if not parts["allowedUsers"]:
         reader.refuse(f"{PROJECT}:allowedUsers", None, 'who may log in: a list of names, or ["*"] for everybody')
+    if "unknownConfig" not in accepted:
+        _login_names(reader, authenticator, parts["authenticatorConfig"] or {})
     needed = ("authorize_url", "token_url", "userdata_url") if authenticator == "generic-oauth" else ()
     for name in needed:
         if not (parts["authenticatorConfig"] or {}).get(name):

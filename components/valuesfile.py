@@ -1,7 +1,8 @@
 """A user's own Helm values, for everything that has no setting: checked, then merged over the program's.
 
 What the program owns cannot be overridden there, and a secret does not belong in a file: both are refused, with the
-setting to use. No message quotes the file, since it may hold a secret.
+setting to use. So are names that the applications would not know. No message quotes a value of the file, since it may
+be a secret.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from components import keys
+from components import keys, traits
 from components.tree import leaves
 
 # Path in the Helm values -> the setting that decides it; what lies below a path belongs to it, too.
@@ -56,11 +57,11 @@ _NODE_PORT: Final = re.compile(r"(^|\.)(nodePort|nodePorts\.\w+)$")
 Finding = tuple[str, str, str]
 
 
-def load(path: str, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
+def load(path: str, folder: Path, own_names: bool = False) -> tuple[dict[str, Any], list[Finding]]:
     """Read a values file.
 
-    Takes its path, relative to `folder`. Returns its values and what is wrong with them, as (place in the file or "",
-    what is expected, example); with findings, the values are not to be used.
+    Takes its path, relative to `folder`; `own_names` is as in `findings`. Returns its values and what is wrong with
+    them, as (place in the file or "", what is expected, example); with findings, the values are not to be used.
     """
     place = Path(folder, Path(path).expanduser())
     example = "pulumi config set valuesFile values-dev.yaml"
@@ -77,23 +78,43 @@ def load(path: str, folder: Path) -> tuple[dict[str, Any], list[Finding]]:
         return {}, []
     if not isinstance(content, dict):
         return {}, [("", f"a map of Helm values; {place} is none", example)]
-    return content, list(findings(content))
+    return content, list(findings(content, own_names))
 
 
-def findings(values: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield what is wrong with a user's values: what the program owns, secrets, nulls, numbers that Helm garbles."""
+def findings(values: Mapping[str, Any], own_names: bool = False) -> Iterator[Finding]:
+    """Yield what is wrong with a user's values: what is misplaced, secrets, nulls, numbers that Helm garbles.
+
+    `own_names` lets unknown classes and traits pass.
+    """
+    told = {place: (place, expected, example) for place, expected, example in misplaced(values, own_names)}
+    yield from told.values()
     for path, value in leaves(values):
-        if owner := owner_of(path):
-            yield path, f"not here: the setting {owner} decides it", f"pulumi config set {owner} ..."
-        elif value is None:
-            yield path, "no null: the application takes it for a value; leave the key out", f"remove {path}"
-        elif isinstance(value, str) and value and _is_secret(path):
+        if owner_of(path):
+            continue
+        if isinstance(value, str) and value and _is_secret(path):
             example = f"pulumi config set --secret --path 'secretValues[\"{path}\"]'"
             yield path, "no secret in a file that goes into git; give it encrypted", example
+        elif path in told:
+            continue
+        elif value is None:
+            yield path, "no null: the application takes it for a value; leave the key out", f"remove {path}"
         elif _NODE_PORT.search(path) and value not in _NODE_PORTS:
             yield path, "a node port: a whole number in the range 30000-32767", f"{path}: 30080"
         elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1_000_000:
             yield path, "no number of a million or more: Helm prints 1e+06; quote it", f"{path}: '...'"
+
+
+def misplaced(values: Mapping[str, Any], own_names: bool = False) -> Iterator[Finding]:
+    """Yield what must not stand where it does: what a setting decides, and names that the application does not know.
+
+    Of one place that is both, the setting is told, except where a class's map is missing.
+    """
+    names = [found for found in traits.problems(values, own_names) if not _is_owned(found[0])]
+    told = {place for place, _, _ in names}
+    for path, _ in leaves(values):
+        if path not in told and (owner := owner_of(path)):
+            yield path, f"not here: the setting {owner} decides it", f"pulumi config set {owner} ..."
+    yield from names
 
 
 def owner_of(path: str) -> str:
@@ -102,6 +123,11 @@ def owner_of(path: str) -> str:
         if f"{path}.".startswith(f"{owned}.") or f"{owned}.".startswith(f"{path}."):
             return setting
     return ""
+
+
+def _is_owned(path: str) -> bool:
+    """Tell whether a setting decides all of what stands at a path, not only a part of it."""
+    return any(f"{path}.".startswith(f"{owned}.") for owned in OWNED)
 
 
 def _is_secret(path: str) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pulumi
 import pytest
+from conftest import ROOT
+from helm_python.chart import Chart
 
 from components import cluster, risks, settings, tree, valuesfile
 from components.cluster import ClusterError, Kubeconfig
@@ -244,6 +246,7 @@ def test_a_node_port_is_in_the_range_of_kubernetes(path: str, port: object, fine
 
 POLICY = "jupyterhub.singleuser.networkPolicy"
 EVERYWHERE = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+HALVES = ["10.0.0.0/9", "10.128.0.0/9"]
 SHUT = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.169.254/32"]
 
 
@@ -265,6 +268,16 @@ SHUT = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.169.254/32"]
         (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}]}], "privateNetworks"),
         (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16", "except": ["10.0.0.0/8"]}}]}], ""),
         (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}]}], ""),
+        # Exceptions that only together cover a private range, or miss some of it; bits behind the mask.
+        (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": HALVES}}]}], ""),
+        (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": HALVES[:1]}}]}], "privateNetworks"),
+        (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "10.1.2.3/8"}}]}], "privateNetworks"),
+        # Name servers are private; the chart itself lets these ports pass.
+        (f"{POLICY}.egress", [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53}]}], ""),
+        (f"{POLICY}.egress", [{"ports": [{"port": 53}], "to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}], ""),
+        (f"{POLICY}.egress", [{"ports": [{"port": 53, "endPort": 60000}]}], "privateNetworks"),
+        (f"{POLICY}.egress", [{"ports": [{"port": 53}, {"port": 80}]}], "privateNetworks"),
+        (f"{POLICY}.egress", [{"ports": []}], "privateNetworks"),
         (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "2001:db8::/32"}}]}], ""),
         (f"{POLICY}.egress", [{"to": [{"podSelector": {}}]}], ""),
         (f"{POLICY}.egress", [{"to": [{"ipBlock": {"cidr": "nonsense"}}]}], ""),
@@ -272,6 +285,11 @@ SHUT = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.169.254/32"]
         ("jupyterhub.singleuser.allowPrivilegeEscalation", True, "rootUsers"),
         ("jupyterhub.singleuser.uid", 0, "rootUsers"),
         ("jupyterhub.singleuser.uid", 1000, ""),
+        ("jupyterhub.hub.config.KubeSpawner.privileged", True, "rootUsers"),
+        ("jupyterhub.hub.config.BinderSpawner.privileged", True, "rootUsers"),
+        ("jupyterhub.hub.config.KubeSpawner.privileged", False, ""),
+        ("jupyterhub.singleuser.serviceAccountName", "hub", "usersAccount"),
+        ("jupyterhub.singleuser.serviceAccountName", "", ""),
         ("jupyterhub.hub.networkPolicy.enabled", False, "hubUnfenced"),
         ("jupyterhub.proxy.chp.networkPolicy.enabled", False, "hubUnfenced"),
     ],
@@ -285,6 +303,26 @@ def test_what_an_operator_would_regret(path: str, value: object, risk: str) -> N
     assert not risk or (risk == "hubUnfenced") == (not grave)
     assert risks.found(facts, {risk: "a reason"}) == ([], [])
     assert risks.found(replace(facts, serious=False), {}) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("jupyterhub.cull.enabled", False),
+        (f"{POLICY}.enabled", False),
+        (f"{POLICY}.egressAllowRules", {"privateIPs": True, "cloudMetadataServer": True}),
+        (f"{POLICY}.egress", [{"to": EVERYWHERE}]),
+        ("jupyterhub.singleuser", {"uid": 0, "allowPrivilegeEscalation": True, "serviceAccountName": "hub"}),
+        ("jupyterhub.hub.networkPolicy.enabled", False),
+        ("jupyterhub.proxy.chp.networkPolicy.enabled", False),
+        ("jupyterhub.hub.service.ports.nodePort", 30080),
+        ("jupyterhub.proxy.service.nodePorts", {"http": 30080, "https": 30443}),
+        ("service.nodePort", 30080),
+    ],
+)
+def test_the_chart_itself_would_take_what_is_looked_at(path: str, value: object) -> None:
+    with Chart.load(ROOT / "tests" / "charts" / "binderhub") as chart:
+        assert chart.render(tree.at(path, value), name="rel", namespace="hub-ns")
 
 
 def test_a_regret_is_refused_in_prod_and_can_be_accepted_with_a_reason(tmp_path: Path) -> None:

@@ -544,6 +544,49 @@ def test_a_change_reaches_no_further(
     assert rolled(default, after) == rolls
 
 
+RULES = "jupyterhub.singleuser.networkPolicy.egressAllowRules"
+PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
+METADATA = {"169.254.169.254/32"}
+
+
+@pytest.mark.parametrize(
+    ("paths", "reached"),
+    [
+        ({}, {"0.0.0.0/0"}),
+        ({f"{RULES}.nonPrivateIPs": False}, set()),
+        ({f"{RULES}.privateIPs": True}, {"0.0.0.0/0", *PRIVATE}),
+        ({f"{RULES}.cloudMetadataServer": True}, {"0.0.0.0/0", *METADATA}),
+    ],
+)
+def test_what_users_servers_may_reach(standin: Standin, paths: dict[str, Any], reached: set[str]) -> None:
+    rules = standin.render(paths)["NetworkPolicy/singleuser"]["spec"]["egress"]
+    blocks = [peer["ipBlock"] for rule in rules if "ports" not in rule for peer in rule["to"]]
+    assert {block["cidr"] for block in blocks} == reached
+    assert all(set(block["except"]) == PRIVATE | METADATA for block in blocks if block["cidr"] == "0.0.0.0/0")
+
+
+@pytest.mark.parametrize(
+    ("switch", "named"),
+    [
+        ("dnsPortsPrivateIPs", PRIVATE),
+        ("dnsPortsCloudMetadataServer", METADATA),
+        ("dnsPortsKubeSystemNamespace", {"kube-system"}),
+    ],
+)
+def test_where_users_servers_may_ask_for_names(standin: Standin, switch: str, named: set[str]) -> None:
+    def asked(paths: dict[str, Any]) -> set[str]:
+        rules = standin.render(paths)["NetworkPolicy/singleuser"]["spec"]["egress"]
+        peers = [
+            peer for rule in rules if {"port": 53, "protocol": "UDP"} in rule.get("ports", []) for peer in rule["to"]
+        ]
+        return {
+            peer["ipBlock"]["cidr"] if "ipBlock" in peer else peer["namespaceSelector"]["matchLabels"].popitem()[1]
+            for peer in peers
+        }
+
+    assert asked({}) - asked({f"{RULES}.{switch}": False}) == named
+
+
 # --- what is refused, and what is not ---------------------------------------------------------------------------
 
 REFUSED = [
@@ -588,6 +631,14 @@ REFUSED = [
     ({"jupyterhub.proxy.service.typ": "x"}, r"at '/proxy/service': additional properties 'typ'"),
     ({"jupyterhub.proxy.service.type": "nodeport"}, r"at '/proxy/service/type': value must be one of"),
     ({"jupyterhub.proxy.service.nodePorts.http": "30902"}, r"at '/proxy/service/nodePorts/http': got string"),
+    (
+        {"jupyterhub.singleuser.networkPolicy.egressAllowRules.privateIp": True},
+        r"at '/singleuser/networkPolicy/egressAllowRules': additional properties 'privateIp'",
+    ),
+    (
+        {"jupyterhub.singleuser.networkPolicy.egressAllowRules.privateIPs": "no"},
+        r"at '/singleuser/networkPolicy/egressAllowRules/privateIPs': got string, want boolean",
+    ),
     ({"jupyterhub.singleuser.cpu.limit": "500m"}, r"at '/singleuser/cpu/limit': got string, want null or number"),
     ({"jupyterhub.cull.timeout": "1h"}, r"at '/cull/timeout': got string, want null or integer"),
     ({"jupyterhub.imagePullSecret.create": True}, r"missing properties 'registry', 'username', 'password'"),

@@ -6,14 +6,12 @@ from typing import Any
 
 import pulumi
 import pytest
-from test_own_values import read, refused
+from test_own_values import HIDDEN, LOGIN, read, refused
 
-from components import keys, traits
+from components import keys, traits, valuesfile
 from components.tokens import TokenValues
-from components.tree import at
+from components.tree import at, merged
 from components.values import helm_values
-
-CLASSES = {"config": traits.BINDERHUB, "jupyterhub.hub.config": traits.HUB}
 
 
 @pytest.mark.parametrize(
@@ -21,6 +19,7 @@ CLASSES = {"config": traits.BINDERHUB, "jupyterhub.hub.config": traits.HUB}
     [
         ("config.BinderHub.image_prefx", "x", "did you mean image_prefix?"),
         ("config.Binderhub.banner_message", "x", "did you mean BinderHub?"),
+        ("config.BINDERHUB.banner_message", "x", "did you mean BinderHub?"),
         ("config.GithubRepoProvider.hostname", "x", "did you mean GitHubRepoProvider?"),
         ("config.GitHubRepoProvider.acces_token", "x", "did you mean access_token?"),
         ("config.GistRepoProvider.bannedspecs", [], "did you mean banned_specs?"),
@@ -33,6 +32,16 @@ CLASSES = {"config": traits.BINDERHUB, "jupyterhub.hub.config": traits.HUB}
         ("jupyterhub.hub.config.JupyterHub.admin_acces", True, "did you mean admin_access?"),
         ("jupyterhub.hub.config.GitHubOAuthenticator.client_secet", "x", "did you mean client_secret?"),
         ("jupyterhub.hub.config.MyAuthenticator.url", "x", "did you mean Authenticator?"),
+        # At the wrong level, or in the other application's part.
+        ("config.BinderHub.DockerRegistry", {"url": "x"}, "did you mean config.DockerRegistry?"),
+        ("config.KubeSpawner.cpu_limit", 1, "did you mean jupyterhub.hub.config.KubeSpawner?"),
+        ("jupyterhub.hub.config.RateLimiter.limit", 1, "did you mean config.RateLimiter?"),
+        # With these, the application would not even start; the last is a name of 2019.
+        ("config.BinderHub.google_analytics_code", "x", "did you mean extra_footer_scripts?"),
+        ("config.BinderHub.google_analytics_domain", "x", "did you mean extra_footer_scripts?"),
+        ("config.BinderHub.docker_registry_class", "x", "did you mean registry_class?"),
+        ("config.GitRepoProvider", None, "a map of the traits of GitRepoProvider"),
+        ("jupyterhub.hub.config.KubeSpawner", ["image"], "a map of the traits of KubeSpawner"),
     ],
 )
 def test_names_that_are_wrong(place: str, value: object, told: str) -> None:
@@ -50,7 +59,20 @@ def test_names_that_are_wrong(place: str, value: object, told: str) -> None:
         ("jupyterhub.hub.config.KubeSpawner.k8s_api_threadpool_workers", 1),
         ("jupyterhub.hub.config.BinderSpawner.start_timeout", 1),
         ("jupyterhub.hub.config.Authenticator.admin_users", []),
-        ("jupyterhub.hub.config.MWOAuthenticator.anything", "only its name is known"),
+        ("jupyterhub.hub.config.CASAuthenticator.anything", "only its name is known"),
+        # The section of a class reaches the objects of those below it, and what these have from elsewhere.
+        ("config.RepoProvider.private_token", "GitLab's"),
+        ("config.LaunchQuota.namespace", "KubernetesLaunchQuota's"),
+        ("jupyterhub.hub.config.Authenticator.client_id", "OAuthenticator's"),
+        ("jupyterhub.hub.config.KubeSpawner.cors_allow_origin", "BinderSpawner's"),
+        ("jupyterhub.hub.config.BinderSpawnerMixin.image", "KubeSpawner's"),
+        ("jupyterhub.hub.config.LocalGitHubOAuthenticator.add_user_cmd", "of its other base"),
+        ("jupyterhub.hub.config.LocalGitHubOAuthenticator.allowed_organizations", "of one base"),
+        # Old names that still work, and such as only some versions have.
+        ("config.BinderHub.build_image", "moved to KubernetesBuildExecutor"),
+        ("jupyterhub.hub.config.KubeSpawner.singleuser_uid", 1000),
+        ("jupyterhub.hub.config.JupyterHub.statsd_host", "until JupyterHub 5"),
+        ("jupyterhub.hub.config.Authenticator.refresh_pre_stop", "since JupyterHub 5.5"),
         ("jupyterhub.singleuser.cpu.limt", "not ours to check"),
         ("config", "no map"),
     ],
@@ -61,9 +83,61 @@ def test_names_that_are_right_or_not_looked_at(place: str, value: object) -> Non
 
 
 def test_a_trait_like_no_other_is_a_doubt_only() -> None:
-    values = at("config.BinderHub", {"zebra_crossing": 1, "image_prefx": "x", "port": 1})
-    assert list(traits.doubts(values)) == ["config.BinderHub.zebra_crossing"]
+    values = at("config.BinderHub", {"zebra_crossing": 1, "image_prefx": "x", "port": 1, "total_quota": 1})
+    assert list(traits.doubts(values)) == [
+        ("config.BinderHub.zebra_crossing", ""),
+        ("config.BinderHub.total_quota", "LaunchQuota"),
+    ]
     assert [place for place, _, _ in traits.problems(values)] == ["config.BinderHub.image_prefx"]
+
+
+def test_each_level_that_is_wrong_is_told_once() -> None:
+    found = {place: expected for place, expected, _ in traits.problems(at("config.Binderhub.image_prefx", "x"))}
+    assert list(found) == ["config.Binderhub", "config.Binderhub.image_prefx"]
+    assert "did you mean image_prefix?" in found["config.Binderhub.image_prefx"]
+    assert [place for place, _, _ in traits.problems(at("config.Binderhub", 3))] == ["config.Binderhub"]
+    # Its traits are those of the hub's class, not of one here that is called much the same.
+    elsewhere = at("config.EventLogger.handlers_make", 1)
+    assert [place for place, _, _ in traits.problems(elsewhere)] == ["config.EventLogger"]
+
+
+def test_with_own_names_only_maps_are_asked_for() -> None:
+    values = merged(at("config", {"MyProvider": {"url": "x"}, "Launcher": {"retrys": 1}}), at("config.BinderHub", 3))
+    assert [place for place, _, _ in traits.problems(values, own_names=True)] == ["config.BinderHub"]
+
+
+# What operators set most, by the histories of four public deployments (facts: operators-settings.md).
+USUAL = """
+config.BinderHub: about_message auth_enabled badge_base_url ban_networks banner_message build_image
+    build_node_selector cors_allow_origin extra_footer_scripts hub_url image_prefix per_repo_quota
+    per_repo_quota_higher pod_quota sticky_builds template_path template_variables use_registry
+config.DockerRegistry: auth_config_url token_url url
+config.GitHubRepoProvider: access_token allowed_specs banned_specs client_id client_secret high_quota_specs spec_config
+config.GitLabRepoProvider: allowed_specs banned_specs private_token
+config.GitRepoProvider: allowed_specs banned_specs high_quota_specs spec_config
+config.KubernetesBuildExecutor: build_image memory_limit memory_request node_selector repo2docker_extra_args resources
+config.KubernetesCleaner: max_age
+config.LaunchQuota: total_quota
+config.RateLimiter: limit period_seconds
+jupyterhub.hub.config.BinderSpawner: auth_enabled cors_allow_origin
+jupyterhub.hub.config.JupyterHub: admin_access authenticator_class
+"""
+
+
+def test_what_operators_set_most_is_known() -> None:
+    sections = USUAL.strip().replace("\n    ", " ").splitlines()
+    for place, _, names in (section.partition(": ") for section in sections):
+        values = at(place, dict.fromkeys(names.split(), 1))
+        assert [*traits.problems(values), *traits.doubts(values)] == []
+
+
+def test_the_tables_are_sound() -> None:
+    for rows, table in ((traits._ROWS_OF_BINDER, traits.BINDERHUB), (traits._ROWS_OF_HUB, traits.HUB)):
+        assert len({name for name, _, _ in rows}) == len(rows)
+        for _, _, own in rows:
+            assert own.split() == sorted(set(own.split()))
+        assert all(name.isidentifier() for listed in table.values() for name in listed)
+    assert not set(traits._GONE) & traits.BINDERHUB["BinderHub"]
 
 
 def test_authenticators_that_a_setting_names_are_known() -> None:
@@ -71,8 +145,9 @@ def test_authenticators_that_a_setting_names_are_known() -> None:
 
 
 @pytest.mark.usefixtures("loop")
-@pytest.mark.parametrize("registry", ["dockerhub", "gar"])
-def test_everything_that_the_program_itself_sets_is_known(tmp_path: Path, registry: str) -> None:
+@pytest.mark.parametrize("authenticator", keys.AUTHENTICATORS)
+@pytest.mark.parametrize("registry", ["dockerhub", "gar", "token"])
+def test_everything_that_the_program_itself_sets_is_known(tmp_path: Path, registry: str, authenticator: str) -> None:
     given: dict[str, Any] = {
         "launchQuota": "10",
         "githubToken": "x",
@@ -81,7 +156,13 @@ def test_everything_that_the_program_itself_sets_is_known(tmp_path: Path, regist
         "corsOrigin": "https://example.org",
         "repo2dockerImage": "quay.io/jupyterhub/repo2docker:2024.07.0",
         "buildNodeSelector": '{"a": "b"}',
-        "authenticator": "github",
+        "replicas": "2",
+        "repositoryQuota": "5",
+        "rateLimit": "5",
+        "bannedRepositories": '["^b/.*"]',
+        "privateImages": "true",
+        "authenticator": authenticator,
+        "authenticatorConfig": json.dumps({"authorize_url": "x", "token_url": "x", "userdata_url": "x"}),
         "oauthClientId": "x",
         "oauthClientSecret": "y",
         "allowedUsers": '["alice"]',
@@ -89,6 +170,8 @@ def test_everything_that_the_program_itself_sets_is_known(tmp_path: Path, regist
     if registry == "gar":
         prefix = "europe-docker.pkg.dev/a/b/binder-x-"
         given |= {"registry": "gar", "imagePrefix": prefix, "registryPassword": '{"type": "x"}', "registryUsername": ""}
+    if registry == "token":
+        given |= {"registry": "token", "imagePrefix": "registry.example.org/p/b-", "registryTokenUrl": "https://r/t?s="}
     settings = read(tmp_path, secrets=("githubToken", "oauthClientSecret"), **given)
     leaf = pulumi.Output.from_input("x")
     values = helm_values(settings, TokenValues(api=leaf, proxy=leaf, cookie=leaf, crypt=leaf, build=leaf), leaf, leaf)
@@ -101,11 +184,36 @@ def test_a_misspelt_name_is_refused_in_the_values_file_and_among_the_secrets(tmp
     message = refused(tmp_path, valuesFile="own.yaml")
     assert "binderhub:valuesFile: found own.yaml: config.BinderHub.baner_message" in message
     assert (
-        "did you mean banner_message?\n      example:  config.BinderHub.banner_message: ...; or, for one of" in message
+        "did you mean banner_message?\n      example:  config.BinderHub.banner_message: ...\n      or, for one of"
+        in message
     )
-    hidden = json.dumps({"config.GitLabRepoProvider.privat_token": "t0p-secret"})
-    message = refused(tmp_path, secrets=("secretValues",), secretValues=hidden)
+    hidden = json.dumps({"config.GitLabRepoProvider.privat_token": HIDDEN, "config.BinderHub": HIDDEN})
+    (tmp_path / "own.yaml").write_text("config: {BinderHub: {banner_message: hello}}\n")
+    message = refused(tmp_path, secrets=("secretValues",), secretValues=hidden, valuesFile="own.yaml")
     assert "binderhub:secretValues: found config.GitLabRepoProvider.privat_token" in message
+    assert "binderhub:secretValues: found config.BinderHub\n      expected: a map of the traits" in message
+    assert message.count("binderhub:secretValues") == 2
+    assert "binderhub:valuesFile" not in message
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        # What a setting decides is its matter, but a class that is no map is more than that.
+        ("config.DockerRegistry.tokn_url", "x", ["the setting registry"]),
+        ("config.BinderHub", 3, ["a map of the traits"]),
+        ("config.BinderHub", None, ["a map of the traits"]),
+        ("config.Launcher", None, ["a map of the traits"]),
+        ("config", "nothing", ["not here: the setting"]),
+        # A misspelt secret is a secret all the same.
+        ("config.GitHubRepoProvider.acces_token", HIDDEN, ["did you mean access_token?", "no secret in a file"]),
+        ("config.MyProvider.api_key", HIDDEN, ["a class that the application has", "no secret in a file"]),
+    ],
+)
+def test_what_is_told_of_a_place_where_several_things_are_wrong(place: str, value: object, told: list[str]) -> None:
+    found = [expected for _, expected, _ in valuesfile.findings(at(place, value))]
+    assert len(found) == len(told)
+    assert all(phrase in expected for phrase, expected in zip(told, found, strict=True))
 
 
 def test_ones_own_class_is_accepted_by_name(tmp_path: Path) -> None:
@@ -113,3 +221,29 @@ def test_ones_own_class_is_accepted_by_name(tmp_path: Path) -> None:
     assert "acceptedRisks.unknownConfig" in refused(tmp_path, valuesFile="own.yaml")
     given = read(tmp_path, valuesFile="own.yaml", acceptedRisks='{"unknownConfig": "MyProvider is in extraConfig"}')
     assert [w for w in given.warnings if w.startswith("config.BinderHub.zebra_crossing: no trait that we know of")]
+
+
+def test_ones_own_class_among_the_secrets(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"secrets": ("secretValues",), "secretValues": json.dumps({"config.MyProvider.url": "x"})}
+    assert "binderhub:secretValues: found config.MyProvider" in refused(tmp_path, **given)
+    read(tmp_path, **given, acceptedRisks='{"unknownConfig": "MyProvider is in extraConfig"}')
+
+
+def test_a_trait_of_another_class_is_a_warning_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("config: {BinderHub: {total_quota: 5}}\n")
+    (warning,) = read(tmp_path, valuesFile="own.yaml").warnings
+    assert warning.startswith(
+        "config.BinderHub.total_quota: no trait that we know of (LaunchQuota has one of that name)"
+    )
+
+
+def test_further_settings_of_an_authenticator(tmp_path: Path) -> None:
+    given: dict[str, Any] = {**LOGIN, "oauthClientSecret": "x", "secrets": ("oauthClientSecret",)}
+    fine = read(tmp_path, **given, authenticatorConfig='{"allowed_organizations": ["a"], "zebra_crossing": 1}')
+    place = "jupyterhub.hub.config.GitHubOAuthenticator"
+    assert f"{place}.zebra_crossing" in [warning.split(":")[0] for warning in fine.warnings]
+    wrong = '{"alowed_organizations": ["a"]}'
+    message = refused(tmp_path, **given, authenticatorConfig=wrong)
+    assert "binderhub:authenticatorConfig.alowed_organizations: found an unknown name" in message
+    assert "pulumi config set --path authenticatorConfig.allowed_organizations ..." in message
+    read(tmp_path, **given, authenticatorConfig=wrong, acceptedRisks='{"unknownConfig": "of our own image"}')
