@@ -21,7 +21,7 @@ def test_every_make_command_is_one(command: str) -> None:
 def test_the_command_behind_make_rehearse() -> None:
     words = ["make", "-n", "rehearse", "STACK=prod", "CHART=some.tgz", "KEEP=1"]
     got = subprocess.run(words, cwd=readme.PROJECT, capture_output=True, text=True)
-    assert " ".join(got.stdout.split()).endswith("-m rehearsal run --stack 'prod' --chart 'some.tgz' --keep")
+    assert "-m rehearsal run --stack 'prod' --chart 'some.tgz' --keep" in " ".join(got.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,8 @@ def test_the_command_behind_make_rehearse() -> None:
 )
 def test_the_options_behind_make_rehearse(words: list[str], options: str) -> None:
     got = subprocess.run(["make", "-n", "rehearse", *words], cwd=readme.PROJECT, capture_output=True, text=True)
-    assert " ".join(got.stdout.split()).endswith(f"-m rehearsal run {options}")
+    (line,) = (line for line in got.stdout.splitlines() if "rehearsal run" in line)
+    assert " ".join(line.split()).endswith(f"-m rehearsal run {options}")
 
 
 def test_the_readme_names_the_two_commands_on_its_first_screen() -> None:
