@@ -22,6 +22,8 @@ PROJECT: Final = Path(__file__).resolve().parent.parent
 STAND_IN: Final = PROJECT / "tests" / "charts" / "binderhub"
 # Where a chart from elsewhere lies in the copy; a path within it is the same on every machine.
 _CHART_FOLDER: Final = "rehearsal-chart"
+# The copy's only kubeconfig is the throwaway one, and nothing lies there that could be taken over.
+_OF_ITS_OWN_CLUSTER: Final = ("kubernetes:kubeconfig", f"{settings.PROJECT}:adoptRelease")
 _VALUES_FILE: Final = "rehearsal-values.yaml"
 
 
@@ -182,6 +184,12 @@ def put_values(project: Path, folder: Path, file: StackFile) -> StackFile:
     return StackFile({**file.config, key: _VALUES_FILE}, file.secrets, file.filled)
 
 
+def elsewhere(file: StackFile) -> StackFile:
+    """Return a stack's file without what holds on its own cluster alone: the kubeconfig, a release to take over."""
+    plain = {k: v for k, v in file.config.items() if k not in _OF_ITS_OWN_CLUSTER}
+    return StackFile(plain, file.secrets, file.filled)
+
+
 def values_place(project: Path, folder: Path, file: StackFile) -> Path:
     """Return where a stack's own values file lies: in the copy, else (git may ignore it) in the project itself."""
     given = Path(str(file.config[f"{settings.PROJECT}:valuesFile"])).expanduser()
@@ -295,9 +303,7 @@ class Stage:
         """Return a stack's file that leads nowhere but into its copy; chart and values are put there."""
         chart_there = put_chart(self._chart_of(file, folder), folder, file)
         safe = put_values(self.order.project, folder, chart_there)
-        # The copy's only kubeconfig is the throwaway one, wherever the person's lies.
-        plain = {k: v for k, v in safe.config.items() if k != "kubernetes:kubeconfig"}
-        return StackFile(plain, safe.secrets, safe.filled)
+        return elsewhere(safe)
 
     def _chart_of(self, file: StackFile, folder: Path) -> ChosenChart:
         """Return the chart that a copy runs: its own where its stack names one on the disk, else the one chosen."""

@@ -426,3 +426,8 @@ def test_a_values_file_comes_along(tmp_path: Path) -> None:
     assert got.config == {"binderhub:valuesFile": "rehearsal-values.yaml", "a:b": "c"}
     assert (tmp_path / "copy" / got.config["binderhub:valuesFile"]).read_text() == "a: 1"
     assert rehearse.put_values(tmp_path, tmp_path, StackFile({}, (), ())).config == {}
+
+
+def test_what_holds_on_its_own_cluster_alone_is_not_rehearsed() -> None:
+    config = {"kubernetes:kubeconfig": "~/prod", "binderhub:adoptRelease": True, "kubernetes:context": "prod"}
+    assert rehearse.elsewhere(StackFile(config, ("a",), ())) == StackFile({"kubernetes:context": "prod"}, ("a",), ())
