@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -20,7 +21,7 @@ _OF_STAND_IN: Final = ("exceeded quota", "failed quota", "violates PodSecurity",
 _OWNER: Final = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
 _NO_DRY_RUN: Final = "does not support dry run"
 # The person may not make pods: then nothing is known, which is no refusal.
-_MAY_NOT_ASK: Final = f'{POD_SUFFIX}" is forbidden: User'
+_MAY_NOT_ASK: Final = re.compile(rf'pods( "[^"]*{POD_SUFFIX}")? is forbidden: User')
 _FORBIDDEN: Final = "is forbidden: User"
 
 
@@ -136,7 +137,7 @@ def _sorted(question: Question, answer: Answer, asked: Mapping[Key, Key]) -> Fin
         key = refusals.named(text, asked)
         if _NO_DRY_RUN in text:
             findings.warnings.append(f"a policy could not be asked: {text}")
-        elif not (_MAY_NOT_ASK in text or "already exists" in text or _of_stand_in(question, key, text)):
+        elif not (_MAY_NOT_ASK.match(text) or "already exists" in text or _of_stand_in(question, key, text)):
             findings.refusals.append(Refusal(str(asked[key]) if key else "", text))
     return findings
 
@@ -361,7 +362,10 @@ async def _needs(question: Question) -> Findings:
         findings.warnings += [] if question.empty_pools else needs.later(question.launched, nodes)
     if not named.status:
         known = {key for one in wanted for key in [one.key] if f"{key.kind.lower()}/{key.name}" in named.out.split()}
-        findings.refusals += needs.missing(wanted, known)
+        missing = list(needs.missing(wanted, known))
+        findings.refusals += missing if question.made else []
+        # Nobody can make a secret in a namespace that is not there; its pods wait for it.
+        findings.warnings += [] if question.made else [f"{r.about}: {r.reason}" for r in missing]
     return findings
 
 

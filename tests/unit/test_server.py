@@ -225,8 +225,9 @@ def test_a_policy_that_cannot_be_asked_is_a_warning() -> None:
     assert found.warnings == ['a policy could not be asked: admission webhook "a.b" does not support dry run']
 
 
-def test_who_may_make_no_pods_learns_nothing_of_them() -> None:
-    text = 'Error from server (Forbidden): pods "hub-preview" is forbidden: User "me" cannot create resource "pods"\n'
+@pytest.mark.parametrize("pods", ['pods "hub-preview"', "pods"])
+def test_who_may_make_no_pods_learns_nothing_of_them(pods: str) -> None:
+    text = f'Error from server (Forbidden): {pods} is forbidden: User "me" cannot create resource "pods"\n'
     assert asked(Kubectl({("create", "json"): Answer(1, "", text)}), [], [deployment("hub")]).refusals == []
 
 
@@ -296,6 +297,16 @@ def test_what_may_not_be_looked_at_is_named() -> None:
     found = asked(Kubectl({("get", "nodes"): forbidden("nodes")}), [], [plain("Secret", "a")])
     assert found.refusals == []
     assert found.warnings == ['not looked at: nodes is forbidden: User "me" cannot list resource']
+
+
+def test_what_pods_need_in_a_namespace_still_to_be_made_is_a_warning() -> None:
+    new = deployment("hub")
+    new["spec"]["template"]["spec"]["imagePullSecrets"] = [{"name": "mine"}]
+    told = "Deployment/hub: pull secret mine does not exist, and its pods need it"
+    found = asked(Kubectl(), [], [new])
+    assert (reasons(found), found.warnings) == ([told], [])
+    found = asked(Kubectl(), [], [new], made=False)
+    assert (reasons(found), found.warnings) == ([], [told])
 
 
 def test_an_old_claim_may_name_a_class_that_is_gone() -> None:
