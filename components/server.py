@@ -309,9 +309,11 @@ async def _nothing() -> Answer:
 
 
 def _pod(question: Question, workload: Object) -> dict[str, Any]:
-    """Return the pod of a workload. Its service account is replaced: one still to be made would hide other faults."""
+    """Return the pod of a workload, without what the release itself is about to make: that would be missed here."""
     template = objects.pod_template(workload)
     spec = {k: v for k, v in template["spec"].items() if k != "serviceAccount"} | {"serviceAccountName": "default"}
+    if Key("PriorityClass", spec.get("priorityClassName") or "") in question.fresh:
+        del spec["priorityClassName"]
     name = workload["metadata"]["name"] + POD_SUFFIX
     about = {**template.get("metadata", {}), "name": name, "namespace": _place(question)}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": {"restartPolicy": "Always", **spec}}

@@ -136,6 +136,16 @@ def test_a_pod_is_asked_about_with_an_account_that_exists() -> None:
     assert pod["spec"]["serviceAccountName"] == "default"
 
 
+@pytest.mark.parametrize("made", [True, False])
+def test_a_priority_class_that_the_release_brings_is_not_missed(made: bool) -> None:
+    person, new = Kubectl(), deployment("hub")
+    new["spec"]["template"]["spec"]["priorityClassName"] = "hub-default"
+    brought = [plain("PriorityClass", "hub-default", "scheduling.k8s.io/v1")] if made else []
+    asked(person, [], [new, *brought])
+    (pod,) = [o for o in person.sent("create") if o["kind"] == "Pod"]
+    assert ("priorityClassName" in pod["spec"]) is not made
+
+
 def test_a_workload_without_pods_has_none_to_ask_about() -> None:
     person = Kubectl()
     asked(person, [], [deployment("hub", replicas=0)])
