@@ -63,6 +63,12 @@ _ROWS_OF_BINDER: Final[tuple[Row, ...]] = (
     ("KubernetesLaunchQuota", "LaunchQuota", "namespace"),
     ("RateLimiter", "", "clean_seconds limit period_seconds"),
     ("EventLog", "", "handlers_maker"),
+    # With a login, binder is a client of the hub.
+    ("HubAuth", "", """
+        access_scopes allow_token_in_url allow_websocket_cookie_auth api_token api_url base_url cache_max_age certfile
+        client_ca cookie_host_prefix_enabled cookie_options hub_host hub_prefix keyfile login_url"""),
+    ("HubOAuth", "HubAuth", """
+        oauth_authorization_url oauth_client_id oauth_redirect_uri oauth_state_max_age oauth_token_url"""),
 )  # fmt: skip
 # With any of the first two, the application does not start; the third is a name of 2019.
 _GONE: Final = {

@@ -54,6 +54,7 @@ def test_names_that_are_wrong(place: str, value: object, told: str) -> None:
     ("place", "value"),
     [
         ("config.BinderHub.banner_message", "hello"),
+        ("config.HubOAuth.hub_host", "https://hub.example.org"),
         ("config.GistRepoProvider.client_id", "inherited twice"),
         ("config.KubernetesBuildExecutor.memory_limit", "1G"),
         ("jupyterhub.hub.config.KubeSpawner.k8s_api_threadpool_workers", 1),
