@@ -2,34 +2,56 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from components import labels
+from components.objects import WORKLOADS, Change, Key, pod_template
 from rehearsal.workspace import CommandError, Workspace
 
 # What moves by itself or follows from other objects.
 _NOT_COUNTED: Final = ("events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses", "endpoints")
-_WORKLOADS: Final = ("DaemonSet", "Deployment", "StatefulSet")
 _BY_CONTROLLERS: Final = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")
-_RESOURCE: Final = re.compile(r"^ (?P<sign>[-+~=]{1,2}) +(?P<type>\S+:\S+) (?P<name>\S+) (?P<what>\S.*)$")
+_RESOURCE: Final = re.compile(
+    r"^ (?P<sign>[-+~=<>]{1,2}) +(?P<type>\S+:\S+) (?P<name>\S+) (?P<what>[a-z]+(?: \[diff: [^\]]*\])?)"
+)
+# The two halves of a replacement, which has a line of its own.
+_HALVES: Final = ("++", "--")
 _SECTION: Final = re.compile(r"^(Outputs|Resources|Policies):")
-Objects = dict[str, Any]
 
 
-def objects(space: Workspace) -> Objects:
-    """Return every object that Helm or Pulumi itself made, by `Kind/name`, without what the server and controllers add.
+@dataclass(frozen=True)
+class Object:
+    """An object as the API server has it, without what the server and controllers add; another one has another `uid`.
 
-    Values stand in it: it is for comparison, and not to be shown. Raises `CommandError`.
+    Values stand in it: it is for comparison, and not to be shown.
+    """
+
+    uid: str
+    content: Mapping[str, Any]
+
+
+Objects = dict[Key, Object]
+
+
+def objects(space: Workspace, namespace: str) -> Objects:
+    """Return every object that Helm or Pulumi itself made; `namespace` is the release's, which keys leave out.
+
+    Raises `CommandError`.
     """
     kinds = space.run("kubectl", "api-resources", "--verbs=list", "-o", "name").out.split()
     asked = ",".join(kind for kind in kinds if kind not in _NOT_COUNTED)
     got = space.run("kubectl", "get", asked, "-A", "-o", "json")
     if got.status:
         raise CommandError(got.err)
-    return {
-        f"{o['kind']}/{o['metadata']['name']}": _content(o) for o in json.loads(got.out)["items"] if made_by_stack(o)
-    }
+    return by_key(json.loads(got.out)["items"], namespace)
+
+
+def by_key(items: list[dict[str, Any]], namespace: str) -> Objects:
+    """Return those among the items of the API that the stack made."""
+    return {_key(item, namespace): _object(item) for item in items if made_by_stack(item)}
 
 
 def made_by_stack(item: Mapping[str, Any]) -> bool:
@@ -41,36 +63,48 @@ def made_by_stack(item: Mapping[str, Any]) -> bool:
     return bool(by_helm or labels.OWN.items() <= about.get("labels", {}).items())
 
 
-def _content(item: Mapping[str, Any]) -> dict[str, Any]:
+def _key(item: Mapping[str, Any], namespace: str) -> Key:
+    own = item["metadata"].get("namespace", "")
+    return Key(item["kind"], item["metadata"]["name"], "" if own == namespace else own)
+
+
+def _object(item: Mapping[str, Any]) -> Object:
     about = item["metadata"]
     notes = {k: v for k, v in (about.get("annotations") or {}).items() if k not in _BY_CONTROLLERS}
     rest = {k: v for k, v in item.items() if k not in ("metadata", "status")}
-    return {**rest, "labels": about.get("labels"), "annotations": notes}
+    return Object(about.get("uid", ""), {**rest, "labels": about.get("labels"), "annotations": notes})
 
 
-def between(before: Objects, after: Objects) -> list[dict[str, str]]:
-    """Return what changed, sorted: `object`, and `what` (new, deleted, changed, pods restart)."""
-    found = []
-    for name in sorted({*before, *after}):
-        if name not in before or name not in after:
-            found.append({"object": name, "what": "deleted" if name in before else "new"})
-        elif before[name] != after[name]:
-            restarts = name.split("/")[0] in _WORKLOADS and _template(before[name]) != _template(after[name])
-            found.append({"object": name, "what": "pods restart" if restarts else "changed"})
-    return found
+def count(found: Objects) -> dict[str, int]:
+    """Return how many objects of each kind there are."""
+    return dict(sorted(Counter(key.kind for key in found).items()))
 
 
-def _template(workload: Mapping[str, Any]) -> Any:
-    return workload["spec"]["template"]
+def between(before: Objects, after: Objects) -> list[Change]:
+    """Return what changed, sorted; beside what a `Change` says, "made anew" is another object of the same name."""
+    keys = sorted({*before, *after})
+    return [Change(key, what) for key in keys if (what := _what(key.kind, before.get(key), after.get(key)))]
+
+
+def _what(kind: str, old: Object | None, new: Object | None) -> str:
+    if old is None or new is None:
+        return "new" if old is None else "deleted"
+    if old.uid != new.uid:
+        return "made anew"
+    if old == new:
+        return ""
+    restarts = kind in WORKLOADS and pod_template(old.content) != pod_template(new.content)
+    return "pods restart" if restarts else "changed"
 
 
 def resources(printed: str) -> list[str]:
     """Return the resources that a preview says it would touch, each once, as Pulumi writes them."""
     found = {}
     for line in printed.splitlines():
-        match = _RESOURCE.match(line)
-        if match and match["type"] != "pulumi:pulumi:Stack":
-            found[match["type"], match["name"]] = line.strip()
+        row = _RESOURCE.match(line)
+        if row and row["sign"] not in _HALVES and row["type"] != "pulumi:pulumi:Stack":
+            # The last word on a resource is the fullest.
+            found[row["type"], row["name"]] = f"{row['sign']:<2} {row['type']} {row['name']} {row['what']}"
     return list(found.values())
 
 

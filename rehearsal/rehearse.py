@@ -5,7 +5,6 @@ import json
 import shutil
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -352,7 +351,8 @@ def _deploy(space: Workspace, stage: Stage) -> None:
     """Preview and deploy the working tree, and see what came of it."""
     outcome, screen = stage.outcome, stage.screen
     prefix = "working tree: " if outcome.revision else ""
-    before = changes.objects(space) if outcome.revision else {}
+    namespace = stage.wanted.namespace
+    before = changes.objects(space, namespace) if outcome.revision else {}
     with _timed(outcome, "preview"), screen.step(f"{prefix}preview"):
         printed = space.pulumi("preview").out
     touched = changes.resources(printed) if outcome.revision else []
@@ -364,10 +364,10 @@ def _deploy(space: Workspace, stage: Stage) -> None:
     with _timed(outcome, "second_preview"), screen.step(f"{prefix}second preview, nothing to change"):
         space.pulumi("preview", "--expect-no-changes")
     outcome.outputs = json.loads(space.pulumi("stack", "output", "--json").out)
-    after = changes.objects(space)
-    outcome.objects = dict(sorted(Counter(name.split("/")[0] for name in after).items()))
+    after = changes.objects(space, namespace)
+    outcome.objects = changes.count(after)
     if outcome.revision:
-        outcome.changed = changes.between(before, after)
+        outcome.changed = [{"object": str(one.key), "what": one.what} for one in changes.between(before, after)]
 
 
 def _keep(run: runs.Run, space: Workspace, outcome: Outcome) -> None:

@@ -1,11 +1,13 @@
 """Rehearsals of an upgrade: revisions out of git, what a stack expects of its own cluster, what changed."""
 
+import itertools
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.objects import Key
 from rehearsal import changes, cluster, pretend, revision
 from rehearsal.pretend import Class
 from rehearsal.revision import RevisionError
@@ -127,19 +129,53 @@ def test_a_values_file_that_cannot_be_read_is_the_programs_matter(tmp_path: Path
 # --- what changed -------------------------------------------------------------------------------------------------
 
 
-def workload(image: str, replicas: int = 1) -> dict[str, Any]:
-    return {"spec": {"replicas": replicas, "template": {"image": image}}}
+MOVES_BY_ITSELF = itertools.count()
+
+
+def item(name: str, namespace: str = "hub", uid: str = "1", **content: Any) -> dict[str, Any]:
+    """An object of the API as Helm made it; `name` is `Kind/name`."""
+    kind, own = name.split("/")
+    moved = str(next(MOVES_BY_ITSELF))
+    notes = {"meta.helm.sh/release-name": "hub", "deployment.kubernetes.io/revision": moved}
+    about = {"name": own, "uid": uid, "annotations": notes, "resourceVersion": moved, "generation": moved}
+    where = {"namespace": namespace} if namespace else {}
+    return {"kind": kind, "metadata": {**about, **where}, "status": {"at": moved}, **content}
+
+
+def workload(name: str, image: str, replicas: int = 1, **more: str) -> dict[str, Any]:
+    return item(name, **more, spec={"replicas": replicas, "template": {"image": image}})
+
+
+def between(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
+    return [str(one) for one in changes.between(changes.by_key(before, "hub"), changes.by_key(after, "hub"))]
 
 
 def test_what_a_deployment_changed() -> None:
-    before = {"Deployment/a": workload("1"), "Deployment/b": workload("1"), "Secret/gone": {}, "Secret/same": {}}
-    after = {"Deployment/a": workload("2"), "Deployment/b": workload("1", 2), "Secret/new": {}, "Secret/same": {}}
-    assert changes.between(before, after) == [
-        {"object": "Deployment/a", "what": "pods restart"},
-        {"object": "Deployment/b", "what": "changed"},
-        {"object": "Secret/gone", "what": "deleted"},
-        {"object": "Secret/new", "what": "new"},
+    before = [workload("Deployment/a", "1"), workload("Deployment/b", "1"), item("Secret/gone"), item("Secret/same")]
+    after = [workload("Deployment/a", "2"), workload("Deployment/b", "1", 2), item("Secret/new"), item("Secret/same")]
+    assert between(before, after) == [
+        "Deployment/a (pods restart)",
+        "Deployment/b",
+        "Secret/gone (deleted)",
+        "Secret/new (new)",
     ]
+
+
+def test_an_object_that_was_made_anew_is_told_although_it_looks_the_same() -> None:
+    before = [item("Namespace/hub", ""), workload("Deployment/a", "1"), item("Secret/same")]
+    after = [item("Namespace/hub", "", uid="2"), workload("Deployment/a", "2", uid="2"), item("Secret/same")]
+    assert between(before, after) == ["Deployment/a (made anew)", "Namespace/hub (made anew)"]
+
+
+def test_a_release_that_moves_to_another_namespace_is_not_the_same() -> None:
+    before, after = [item("Secret/a", "old"), item("Secret/a", "third")], [item("Secret/a"), item("Secret/a", "third")]
+    assert between(before, after) == ["Secret/a (new)", "Secret/a in old (deleted)"]
+
+
+def test_objects_of_one_name_in_two_namespaces_are_two() -> None:
+    found = changes.by_key([item("Secret/a"), item("Secret/a", "kube-system"), item("Role/a")], "hub")
+    assert sorted(found) == [Key("Role", "a"), Key("Secret", "a"), Key("Secret", "a", "kube-system")]
+    assert changes.count(found) == {"Role": 1, "Secret": 2}
 
 
 PRINTED = """Previewing update (dev):
@@ -147,7 +183,11 @@ PRINTED = """Previewing update (dev):
 @ previewing update....
  ~  kubernetes:helm.sh/v3:Release binderhub update [diff: ~values]
  +  kubernetes:core/v1:Service other create
- +  kubernetes:core/v1:Service other create [diff]
+ +  kubernetes:core/v1:Service other create warning: a thing
+ -- kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding tiller delete original
+ +- kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding tiller replace [diff: ~metadata,roleRef]
+ ++ kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding tiller create replacement [diff: ~metadata,roleRef]
+ ++ kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding tiller create replacement [diff: ~metadata,roleRef];
     pulumi:pulumi:Stack binderhub-dev running binderhub: 2 of 24 objects change: Secret/a, Secret/b
  ~  pulumi:pulumi:Stack binderhub-dev  1 message
 Diagnostics:
@@ -168,7 +208,8 @@ Resources:
 def test_what_a_preview_says() -> None:
     assert changes.resources(PRINTED) == [
         "~  kubernetes:helm.sh/v3:Release binderhub update [diff: ~values]",
-        "+  kubernetes:core/v1:Service other create [diff]",
+        "+  kubernetes:core/v1:Service other create",
+        "+- kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding tiller replace [diff: ~metadata,roleRef]",
     ]
     assert changes.diagnostics(PRINTED) == [
         "binderhub: 2 of 24 objects change: Secret/a, Secret/b",
