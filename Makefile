@@ -17,6 +17,7 @@ export PYTHONDONTWRITEBYTECODE :=
 help:
 	@echo 'make rehearse [STACK=dev] [CHART=path] [KEEP=1]   bring a stack up on a throwaway Kubernetes'
 	@echo 'make rehearse UPGRADE=1 [FROM=revision]           the committed program first, then the working tree over it'
+	@echo 'make rehearse NODES=pool=core,disk=ssd            give the simulated nodes these labels'
 	@echo 'make rehearse-stop                                remove what KEEP=1 left'
 	@echo 'make test                                         lint, types, unit tests, engine tests'
 	@echo 'make unit | engine | lint | types                 one part of it'

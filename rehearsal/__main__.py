@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--from", default="", dest="revision", help="deploy this git revision first, then the working tree"
     )
-    run.add_argument("--nodes", default="", help="labels of all simulated nodes, such as pool=core,disk=ssd")
+    run.add_argument("--nodes", default="", help="labels of the simulated nodes, such as pool=core,disk=ssd")
     run.add_argument("--keep", action="store_true", help="leave the cluster running, to look around")
     run.add_argument("--json", action="store_true", help="print the outcome as JSON on standard output")
     commands.add_parser("stop", help="remove kept clusters, and what killed rehearsals left")

@@ -1,12 +1,12 @@
 """What a stack expects of its own cluster and a throwaway one has not: classes by name, and labels of nodes.
 
 Classes are made by name, since only the real cluster can tell whether they exist. Labels are not: that no node has
-them is what a rehearsal is there to show. Who knows better says so on the command line.
+them is what a rehearsal is there to show. Who knows better says so on the command line. All but `put` is pure.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from components import kinds, settings
+from rehearsal.cluster import NODES
 from rehearsal.workspace import CommandError, Workspace
 
 # The provisioner of the throwaway cluster's own class.
@@ -26,7 +27,10 @@ _KEYS: Final = {
 }
 _HUB_STORAGE: Final = f"{settings.PROJECT}:hubStorageClass"
 # Classes that every cluster has.
-_OWN: Final = re.compile(r"system-(node|cluster)-critical|kwok-volume|")
+_OWN: Final = re.compile(r"system-(node|cluster)-critical|kwok-volume")
+# How our preview and the scheduler say that a node selector kept pods away.
+_NO_SUCH_NODE: Final = re.compile(r"no node has the labels (\{[^}]*\})|didn't match Pod's node affinity/selector")
+_PAIR: Final = re.compile(r"'([^']+)': '([^']*)'")
 
 
 @dataclass(frozen=True, order=True)
@@ -45,9 +49,19 @@ class LabelsError(Exception):
 
 
 def classes(config: Mapping[str, Any], values: Any) -> set[Class]:
-    """Return the classes that a stack's config and its own Helm values name."""
+    """Return the classes that a stack's config and its own Helm values name, as far as a class can have that name.
+
+    Others are left to the real server's judgement: `-` and `""` stand for "no class" in some charts.
+    """
     found = {Class("StorageClass", str(config[_HUB_STORAGE]))} if config.get(_HUB_STORAGE) else set()
-    return {one for one in (*found, *_named(values)) if not _OWN.fullmatch(one.name)}
+    return {one for one in (*found, *_named(values)) if _can_be_made(one.name)}
+
+
+def _can_be_made(name: str) -> bool:
+    try:
+        return not _OWN.fullmatch(kinds.OBJECT_NAME.read(name))
+    except kinds.Unfit:
+        return False
 
 
 def _named(value: Any) -> Iterator[Class]:
@@ -82,28 +96,57 @@ def manifest(one: Class) -> dict[str, Any]:
     return {"apiVersion": version, "kind": one.kind, "metadata": {"name": one.name}, **parts[one.kind]}
 
 
-def labels(text: str) -> dict[str, str]:
-    """Read labels such as `pool=core,disk=ssd`. Raises `LabelsError`."""
-    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
-    found = {key.strip(): value.strip() for key, _, value in pairs}
-    try:
-        return dict(kinds.LABELS.read(json.dumps(found))) if found else {}
-    except kinds.Unfit as error:
-        raise LabelsError(f"--nodes {text}: {error}\n      example:  make rehearse NODES=pool=core,disk=ssd") from None
+def labels(text: str) -> dict[str, tuple[str, ...]]:
+    """Read labels such as `pool=core,disk=ssd`; a key that comes again has several values. Raises `LabelsError`."""
+    found: dict[str, tuple[str, ...]] = {}
+    example = "example:  make rehearse NODES=pool=core,disk=ssd"
+    for pair in filter(None, map(str.strip, text.split(","))):
+        key, sign, value = pair.partition("=")
+        try:
+            ((name, label),) = kinds.LABELS.read(json.dumps({key: value})).items()
+        except kinds.Unfit as error:
+            raise LabelsError(f"--nodes {text}: found {pair!r}\n      expected: {error}\n      {example}") from None
+        if not sign:
+            raise LabelsError(f"--nodes {text}: found {pair!r}\n      expected: a label and its value\n      {example}")
+        found[name] = (*found.get(name, ()), label)
+        if len(found[name]) > NODES:
+            expected = f"at most {NODES} values of {name}, one for each simulated node"
+            raise LabelsError(f"--nodes {text}: found {len(found[name])}\n      expected: {expected}\n      {example}")
+    return found
 
 
-def put(space: Workspace, wanted: set[Class], node_labels: Mapping[str, str]) -> None:
-    """Make classes on the throwaway cluster, and label all of its nodes. Raises `CommandError`."""
+def labels_of(number: int, wanted: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the labels of one node, as `key=value`: several values of a key go round the nodes."""
+    return [f"{key}={values[number % len(values)]}" for key, values in wanted.items()]
+
+
+def hint(text: str) -> str:
+    """Return what to do about a failure in which a node selector kept pods away; "" for any other failure."""
+    found = list(_NO_SUCH_NODE.finditer(text))
+    if not found:
+        return ""
+    missing = dict.fromkeys("=".join(pair) for match in found for pair in _PAIR.findall(match[1] or ""))
+    example = ",".join(missing) or "pool=core,disk=ssd"
+    return (
+        "hint: the simulated nodes have no labels of yours, so that a node selector which fits no node is shown.\n"
+        f"      If your cluster has such nodes, give the simulated ones their labels: make rehearse NODES={example}"
+    )
+
+
+def put(space: Workspace, wanted: set[Class], node_labels: Mapping[str, Sequence[str]]) -> None:
+    """Make classes on the throwaway cluster, and label its nodes. Raises `CommandError`."""
     if wanted:
         file = space.base / "pretended.json"
         items = [manifest(one) for one in sorted(wanted)]
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
         _kubectl(space, "apply", "-f", str(file))
-    if node_labels:
-        _kubectl(space, "label", "nodes", "--all", "--overwrite", *(f"{k}={v}" for k, v in node_labels.items()))
+    nodes = _kubectl(space, "get", "nodes", "-o", "name").split() if node_labels else []
+    for number, node in enumerate(nodes):
+        _kubectl(space, "label", node, "--overwrite", *labels_of(number, node_labels))
 
 
-def _kubectl(space: Workspace, *args: str) -> None:
+def _kubectl(space: Workspace, *args: str) -> str:
     got = space.run("kubectl", *args)
     if got.status:
         raise CommandError(got.err)
+    return got.out

@@ -5,7 +5,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -35,13 +35,13 @@ class Order:
     """What a person asked for.
 
     `chart` is "" for the stack's own; `revision` is deployed before the working tree, "" for none; `nodes` are labels
-    for all simulated nodes; `project` is the folder with Pulumi.yaml.
+    for the simulated nodes, each with the values that they take in turns; `project` is the folder with Pulumi.yaml.
     """
 
     stack: str
     chart: str = ""
     revision: str = ""
-    nodes: Mapping[str, str] = field(default_factory=dict)
+    nodes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     keep: bool = False
     project: Path = PROJECT
 
@@ -222,11 +222,11 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
             if before:
                 _deploy_earlier(before, stage)
             _deploy(space, stage)
-        except CommandError:
+        except CommandError as error:
             if order.keep:  # a failed stack is what one wants to look at
                 _keep(run, space, outcome)
                 screen.look_around(outcome.folder, wanted.namespace)
-            raise
+            raise CommandError("\n\n".join(filter(None, [str(error), pretend.hint(str(error))]))) from None
         if order.keep:
             _keep(run, space, outcome)
     outcome.seconds["total"] = round(time.monotonic() - begin, 2)

@@ -34,7 +34,8 @@ def checkout(project: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     workspace.copy_project(project, folder)
     (folder / "own.yaml").write_text("jupyterhub: {ingress: {enabled: true, ingressClassName: public}}\n")
-    change(folder, "prod", hubStorageClass="fast-ssd", valuesFile="own.yaml", coreNodeSelector={"pool": "core"})
+    pools = {"coreNodeSelector": {"pool": "core"}, "userNodeSelector": {"pool": "users"}}
+    change(folder, "prod", hubStorageClass="fast-ssd", valuesFile="own.yaml", timeout=60, **pools)
     git(folder, "init", "--initial-branch=main")
     git(folder, "add", ".")
     git(folder, "commit", "-m", "as it is deployed")
@@ -44,7 +45,7 @@ def checkout(project: Path, tmp_path: Path) -> Path:
 def test_an_upgrade_of_prod_shows_what_changes(checkout: Path) -> None:
     change(checkout, "prod", imagePrefix="examplelab/binder-next-")
     before = (checkout / "Pulumi.prod.yaml").read_text()
-    got = rehearse(checkout, "--stack", "prod", "--from", "HEAD", "--nodes", "pool=core", "--json")
+    got = rehearse(checkout, "--stack", "prod", "--from", "HEAD", "--nodes", "pool=core,pool=users", "--json")
     assert got.returncode == 0, got.stderr + got.stdout
     outcome = json.loads(got.stdout)
     assert outcome["pretended"] == ["IngressClass public", "StorageClass fast-ssd"]
@@ -69,6 +70,8 @@ def test_a_pod_that_cannot_be_scheduled_is_shown(checkout: Path) -> None:
     assert got.returncode == 1
     assert "FAILED  preview" in got.stdout
     assert "its pods cannot be scheduled: no node has the labels {'disk': 'none'}" in got.stdout
+    assert "hint: the simulated nodes have no labels of yours" in got.stdout
+    assert "make rehearse NODES=disk=none" in got.stdout
 
 
 def test_what_only_up_can_show_is_shown(checkout: Path) -> None:

@@ -99,6 +99,11 @@ def test_classes_are_found_in_settings_and_values() -> None:
     assert pretend.classes({}, None) == set()
 
 
+def test_what_no_class_can_be_called_is_not_made() -> None:
+    values = [{"storageClass": "-"}, {"storageClass": "STANDARD_IA"}, {"storageClassName": ""}]
+    assert pretend.classes({}, values) == set()
+
+
 @pytest.mark.parametrize("kind", ["StorageClass", "IngressClass", "PriorityClass"])
 def test_a_pretended_class_is_never_the_default(kind: str) -> None:
     made = pretend.manifest(Class(kind, "fast"))
@@ -114,10 +119,42 @@ def test_claims_of_pretended_classes_get_volumes_and_those_of_others_do_not() ->
 
 
 def test_labels_of_nodes() -> None:
-    assert pretend.labels("pool=core, disk=ssd") == {"pool": "core", "disk": "ssd"}
+    assert pretend.labels("pool=core, disk=ssd") == {"pool": ("core",), "disk": ("ssd",)}
     assert pretend.labels("") == {}
-    with pytest.raises(pretend.LabelsError, match="--nodes a b=c: "):
-        pretend.labels("a b=c")
+    found = pretend.labels("pool=core,disk=ssd,pool=users")
+    assert [pretend.labels_of(number, found) for number in range(3)] == [
+        ["pool=core", "disk=ssd"],
+        ["pool=users", "disk=ssd"],
+        ["pool=core", "disk=ssd"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("a b=c", "found 'a b=c'"), ("pool", "found 'pool'"), ("a=1,=b", "found '=b'"), ("a=1,a=2,a=3,a=4", "found 4")],
+)
+def test_what_is_no_label_is_told(text: str, found: str) -> None:
+    with pytest.raises(pretend.LabelsError) as caught:
+        pretend.labels(text)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"--nodes {text}: {found}"
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["expected", "example"]
+
+
+@pytest.mark.parametrize(
+    ("text", "example"),
+    [
+        ("no node has the labels {'disk': 'none'}", "NODES=disk=none"),
+        ("no node has the labels {'a/b': 'c', 'd': 'e'}\nno node has the labels {'d': 'f'}", "NODES=a/b=c,d=e,d=f"),
+        ("0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", "NODES=pool=core,disk=ssd"),
+    ],
+)
+def test_a_failure_for_a_node_selector_says_what_to_do(text: str, example: str) -> None:
+    assert pretend.hint(f"error:\n  {text}\n").endswith(f"make rehearse {example}")
+
+
+def test_other_failures_have_no_such_hint() -> None:
+    assert pretend.hint("0/3 nodes are available: 3 Insufficient memory") == ""
 
 
 def test_a_values_file_that_cannot_be_read_is_the_programs_matter(tmp_path: Path) -> None:
