@@ -18,7 +18,7 @@ import yaml
 from rich.console import Console
 
 from components import settings
-from rehearsal import cluster, rehearse, runs, toolchain, workspace
+from rehearsal import cluster, runs, sources, toolchain, workspace
 from rehearsal.screen import Screen
 from rehearsal.workspace import StackFile, Workspace
 
@@ -63,11 +63,10 @@ def _running(screen: Screen) -> Iterator[Workspace]:
     runs.sweep(tools)
     with runs.new(tools, "bench") as run, cluster.running(tools, run.folder, run.name, "minikube"):
         space = workspace.make(
-            rehearse.PROJECT, run.folder, workspace.seal(tools, run.folder, run.folder / "kubeconfig")
+            sources.PROJECT, run.folder, workspace.seal(tools, run.folder, run.folder / "kubeconfig")
         )
-        chart = rehearse.ChosenChart("stand-in", "", str(rehearse.STAND_IN))
         file = workspace.strip((space.folder / f"Pulumi.{STACK}.yaml").read_text())
-        file = rehearse.put_chart(chart, space.folder, file)
+        file = sources.put_chart(sources.STAND_IN, space.folder, file)
         with screen.step("up"):
             workspace.prepare(space, STACK, StackFile(file.config, file.secrets, file.filled))
             space.pulumi("up", "--yes", "--skip-preview")

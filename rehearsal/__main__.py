@@ -11,7 +11,8 @@ from rich.console import Console
 
 from rehearsal import pretend, runs, toolchain
 from rehearsal.cluster import ClusterError
-from rehearsal.rehearse import Order, Outcome, UsageError, rehearse
+from rehearsal.order import Order, UsageError
+from rehearsal.rehearse import Outcome, rehearse
 from rehearsal.screen import Screen
 from rehearsal.toolchain import ToolchainError
 from rehearsal.workspace import CommandError

@@ -63,19 +63,25 @@ class Cluster:
 
 
 def start(
-    tools: Toolchain, folder: Path, name: str, context: str = "", storage_classes: Collection[str] = ()
+    tools: Toolchain,
+    folder: Path,
+    name: str,
+    context: str = "",
+    aliases: Collection[str] = (),
+    storage_classes: Collection[str] = (),
 ) -> Cluster:
     """Start a cluster and return it ready: three nodes, a default storage class.
 
     `folder` must exist and be the cluster's own; `name` is unique on the machine; `context` is the name its context
-    carries ("" leaves kwokctl's own). Claims of `storage_classes` get volumes, as those of the default class do; the
-    classes themselves are the caller's to make. Raises `ClusterError`; whatever was started is stopped again then.
+    carries ("" leaves kwokctl's own), and `aliases` are further contexts that lead to it. Claims of `storage_classes`
+    get volumes, as those of the default class do; the classes themselves are the caller's to make. Raises
+    `ClusterError`; whatever was started is stopped again then.
     """
     cluster = Cluster(name, folder, folder / "kubeconfig")
     _write_config(tools, folder, storage_classes)
     try:
         _create(tools, cluster)
-        _rename_context(cluster.kubeconfig, context or f"kwok-{name}")
+        _name_contexts(cluster.kubeconfig, context or f"kwok-{name}", aliases)
         _kwokctl(tools, cluster, "scale", "node", "--replicas", str(NODES), "--param", f'.nodeIPs=["{_NODE_ADDRESS}"]')
         _kubectl(tools, cluster, "apply", "-f", str(tools.stages / _STORAGE_CLASS))
         _kubectl(tools, cluster, "wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={_READY_WITHIN}s")
@@ -135,9 +141,11 @@ def _create(tools: Toolchain, cluster: Cluster) -> None:
     )  # fmt: skip
 
 
-def _rename_context(path: Path, name: str) -> None:
+def _name_contexts(path: Path, name: str, aliases: Collection[str]) -> None:
     content = yaml.safe_load(path.read_text())
-    content["contexts"][0]["name"] = content["current-context"] = name
+    (made,) = content["contexts"]
+    content["contexts"] = [{**made, "name": one} for one in dict.fromkeys([name, *aliases])]
+    content["current-context"] = name
     path.write_text(yaml.safe_dump(content))
     path.chmod(0o600)
 

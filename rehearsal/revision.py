@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from rehearsal import workspace
-from rehearsal.workspace import StackFile
+from rehearsal.workspace import CommandError, StackFile
 
 
 class RevisionError(Exception):
@@ -22,7 +22,10 @@ def name(project: Path, revision: str) -> str:
     """Return the short name (a hash) of a revision, as `git rev-parse` understands it. Raises `RevisionError`."""
     inside = _git(project, "rev-parse", "--is-inside-work-tree")
     if inside.returncode:
-        raise RevisionError(f"{project} is no git repository, so there is no revision {revision!r}", "a git checkout")
+        # Git's own words, since it also refuses a repository that belongs to somebody else.
+        said = (inside.stderr.decode(errors="replace").strip().splitlines() or ["git said nothing"])[0]
+        found = f"git reads no revision {revision!r} in {project}: {said.removeprefix('fatal: ')}"
+        raise RevisionError(found, "a git checkout; without one, leave UPGRADE and FROM out")
     got = _git(project, "rev-parse", "--short", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if got.returncode:
         raise RevisionError(f"there is no revision {revision!r} here", "a branch, a tag or a commit of this repository")
@@ -30,15 +33,21 @@ def name(project: Path, revision: str) -> str:
 
 
 def extract(project: Path, revision: str, target: Path) -> None:
-    """Write the project as it was committed at a revision into the folder `target`."""
+    """Write the project as it was committed at a revision into the folder `target`. Raises `CommandError`."""
     got = _git(project, "archive", "--format=tar", revision)
     if got.returncode:
-        raise RevisionError(
-            f"revision {revision} cannot be read: {got.stderr.decode().strip()}", "a revision with this folder in it"
-        )
+        raise CommandError(f"revision {revision} cannot be read: {got.stderr.decode(errors='replace').strip()}")
     target.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(got.stdout)) as archive:
-        archive.extractall(target, filter="data")
+        # By name, since Python has the filters only from 3.11.4 on. Not the stricter "data": the program of the
+        # revision is going to be run, so its own links are no new risk.
+        archive.extraction_filter = getattr(tarfile, "tar_filter", None)
+        archive.extractall(target)
+
+
+def has(project: Path, revision: str, path: str) -> bool:
+    """Tell whether a revision has a file or folder; `path` is relative to the project."""
+    return not Path(path).expanduser().is_absolute() and _is_there(project, revision, path)
 
 
 def stack_file(project: Path, revision: str, stack: str) -> StackFile:
@@ -46,13 +55,9 @@ def stack_file(project: Path, revision: str, stack: str) -> StackFile:
 
     It is not judged: the revision's own program reads it, and may know other keys than today's.
     """
-    missing = [
-        f
-        for f in ("Pulumi.yaml", f"Pulumi.{stack}.yaml")
-        if _git(project, "cat-file", "-e", f"{revision}:./{f}").returncode
-    ]
-    if missing:
-        raise RevisionError(f"revision {revision} has no {missing[0]}", "a revision that has this stack")
+    for file in ("Pulumi.yaml", f"Pulumi.{stack}.yaml"):
+        if not _is_there(project, revision, file):
+            raise RevisionError(f"revision {revision} has no {file}", "a revision that has this stack")
     text = _git(project, "show", f"{revision}:./Pulumi.{stack}.yaml").stdout.decode(errors="replace")
     try:
         return workspace.strip(text)
@@ -60,6 +65,10 @@ def stack_file(project: Path, revision: str, stack: str) -> StackFile:
         raise RevisionError(
             f"Pulumi.{stack}.yaml of revision {revision} is not a stack file", "a revision in which it is one"
         ) from None
+
+
+def _is_there(project: Path, revision: str, path: str) -> bool:
+    return _git(project, "cat-file", "-e", f"{revision}:./{path}").returncode == 0
 
 
 def _git(project: Path, *args: str) -> subprocess.CompletedProcess[bytes]:

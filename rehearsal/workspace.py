@@ -96,18 +96,27 @@ def as_engine(config: Mapping[str, Any]) -> dict[str, str]:
 
 def copy_project(source: Path, target: Path) -> None:
     """Copy what belongs to the project: the files that git knows or would take, else all but environments."""
-    listed = subprocess.run(
-        ["git", "-C", str(source), "ls-files", "-coz", "--exclude-standard"], capture_output=True, check=False
-    )
-    if listed.returncode:
+    listed = _listed(source)
+    if listed is None:
         shutil.copytree(source, target, ignore=shutil.ignore_patterns(*_NOT_COPIED), symlinks=True)
         return
-    for name in filter(None, os.fsdecode(listed.stdout).split("\0")):
+    for name in listed:
         file = source / name
         if file.is_file():  # a deleted file is still listed
             place = target / name
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, place)
+
+
+def _listed(source: Path) -> list[str] | None:
+    """Return the files that git knows or would take; None where there is no repository, or no git."""
+    try:
+        got = subprocess.run(
+            ["git", "-C", str(source), "ls-files", "-coz", "--exclude-standard"], capture_output=True, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return None if got.returncode else [name for name in os.fsdecode(got.stdout).split("\0") if name]
 
 
 class CommandError(Exception):

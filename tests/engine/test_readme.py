@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal import rehearse, workspace
+from rehearsal import sources, workspace
 from tests import readme
 from tests.engine.support import PASSWORD, PROJECT, Bench
 
@@ -35,7 +35,7 @@ def prepare(bench: Bench, base: Path) -> workspace.Workspace:
     # `pulumi login` decides where the state is.
     sealed = {k: v for k, v in workspace.seal(bench.tools, base, kubeconfig).items() if k != "PULUMI_BACKEND_URL"}
     space = workspace.make(PROJECT, base, sealed)
-    shutil.copytree(rehearse.STAND_IN, space.folder / "chart")
+    shutil.copytree(sources.STAND_IN, space.folder / "chart")
     for stack in ("dev", "prod"):
         file = space.folder / f"Pulumi.{stack}.yaml"
         config = yaml.safe_load(file.read_text())["config"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import processes, runs
-from rehearsal.rehearse import STAND_IN
+from rehearsal.sources import STAND_IN
 from rehearsal.toolchain import Toolchain
 
 

@@ -24,18 +24,23 @@ def rehearse(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
 def change(folder: Path, stack: str, **settings: object) -> None:
     file = folder / f"Pulumi.{stack}.yaml"
     content = yaml.safe_load(file.read_text())
-    content["config"] |= {f"binderhub:{key}": value for key, value in settings.items()}
+    content["config"] |= {key if ":" in key else f"binderhub:{key}": value for key, value in settings.items()}
     file.write_text(yaml.safe_dump(content))
 
 
 @pytest.fixture
 def checkout(project: Path, tmp_path: Path) -> Path:
-    """A repository with the project as it is now, whose prod stack names what only its own cluster has."""
+    """A repository with the project as it is now, whose prod stack names what only its own cluster has.
+
+    Its values file is one that git ignores.
+    """
     folder = tmp_path / "checkout"
     workspace.copy_project(project, folder)
     (folder / "own.yaml").write_text("jupyterhub: {ingress: {enabled: true, ingressClassName: public}}\n")
     pools = {"coreNodeSelector": {"pool": "core"}, "userNodeSelector": {"pool": "users"}}
     change(folder, "prod", hubStorageClass="fast-ssd", valuesFile="own.yaml", timeout=60, **pools)
+    with (folder / ".gitignore").open("a") as ignored:
+        ignored.write("own.yaml\n")
     git(folder, "init", "--initial-branch=main")
     git(folder, "add", ".")
     git(folder, "commit", "-m", "as it is deployed")
@@ -43,7 +48,7 @@ def checkout(project: Path, tmp_path: Path) -> Path:
 
 
 def test_an_upgrade_of_prod_shows_what_changes(checkout: Path) -> None:
-    change(checkout, "prod", imagePrefix="examplelab/binder-next-")
+    change(checkout, "prod", **{"imagePrefix": "examplelab/binder-next-", "kubernetes:context": "renamed-cluster"})
     before = (checkout / "Pulumi.prod.yaml").read_text()
     got = rehearse(checkout, "--stack", "prod", "--from", "HEAD", "--nodes", "pool=core,pool=users", "--json")
     assert got.returncode == 0, got.stderr + got.stdout
@@ -54,13 +59,14 @@ def test_an_upgrade_of_prod_shows_what_changes(checkout: Path) -> None:
         {"object": "Secret/binder-secret", "what": "changed"},
         {"object": "Service/binder", "what": "changed"},
     ]
-    release, announced = outcome["preview"]
+    release, announced = [line for line in outcome["preview"] if "pulumi:providers:" not in line]
     assert release.startswith("~  kubernetes:helm.sh/v3:Release binderhub update")
     assert announced.endswith("Deployment/binder (pods restart), Secret/binder-secret, Service/binder")
     assert outcome["outputs"]["image_prefix"] == "examplelab/binder-next-"
     assert {"revision_up", "revision_second_preview", "preview", "up"} <= set(outcome["seconds"])
     assert f"{outcome['revision']}: up" in got.stderr
     assert "working tree: second preview, nothing to change" in got.stderr
+    assert f"not in {outcome['revision']}, so taken from the working folder: own.yaml" in got.stderr
     assert (checkout / "Pulumi.prod.yaml").read_text() == before
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components.objects import Key
-from rehearsal import changes, cluster, pretend, revision
+from rehearsal import changes, cluster, order, pretend, revision
+from rehearsal.order import Earlier, Order, UsageError
 from rehearsal.pretend import Class
 from rehearsal.revision import RevisionError
+from rehearsal.workspace import CommandError
 
 
 def git(folder: Path, *args: str) -> None:
@@ -63,9 +66,17 @@ def test_a_revision_that_is_not_there(project: Path, name: str) -> None:
         revision.name(project, name)
 
 
-def test_a_folder_without_git(tmp_path: Path) -> None:
-    with pytest.raises(RevisionError, match="is no git repository"):
+def test_a_folder_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RevisionError, match=f"git reads no revision 'HEAD' in {tmp_path}: not a git repository"):
         revision.name(tmp_path, "HEAD")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RevisionError, match="there is no git on PATH"):
+        revision.name(tmp_path, "HEAD")
+
+
+def test_a_revision_that_cannot_be_unpacked_is_a_failed_step(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="revision nowhere cannot be read: "):
+        revision.extract(project, "nowhere", tmp_path / "old")
 
 
 def test_a_revision_without_this_stack(project: Path) -> None:
@@ -78,6 +89,61 @@ def test_a_revision_whose_stack_file_is_none(project: Path) -> None:
     git(project, "commit", "-am", "two")
     with pytest.raises(RevisionError, match="is not a stack file"):
         revision.stack_file(project, "HEAD", "dev")
+
+
+STACK = "config: {binderhub:valuesFile: own.yaml, binderhub:chart: charts/binderhub/}\n"
+
+
+@pytest.fixture
+def asked(project: Path) -> Order:
+    """An order for an upgrade of a stack with a values file and a chart, of which git knows the chart alone."""
+    (project / "charts" / "binderhub").mkdir(parents=True)
+    (project / "charts" / "binderhub" / "Chart.yaml").write_text("name: binderhub\n")
+    (project / "Pulumi.dev.yaml").write_text(STACK)
+    (project / ".gitignore").write_text("own.yaml\n")
+    (project / "own.yaml").write_text("a: 1\n")
+    git(project, "add", ".")
+    git(project, "commit", "-m", "two")
+    return Order(stack="dev", revision="HEAD", project=project)
+
+
+def test_what_git_ignores_is_taken_from_the_working_folder_and_named(asked: Order) -> None:
+    found = order.find_earlier(asked)
+    assert isinstance(found, Earlier)
+    assert found.borrowed == ("own.yaml",)
+    assert found.name == revision.name(asked.project, "HEAD")
+
+
+def test_what_is_neither_in_the_revision_nor_in_the_folder_is_told(asked: Order) -> None:
+    (asked.project / "own.yaml").unlink()
+    with pytest.raises(UsageError, match=r"names own.yaml, which is neither in it nor in \S+\n      expected: a file"):
+        order.find_earlier(asked)
+
+
+def test_a_chart_on_the_command_line_is_that_of_the_revision_too(asked: Order) -> None:
+    found = order.find_earlier(Order(**{**vars(asked), "chart": "/elsewhere/binderhub.tgz"}))
+    assert isinstance(found, Earlier)
+    assert found.file.config["binderhub:chart"] == "/elsewhere/binderhub.tgz"
+    assert found.borrowed == ("own.yaml",)
+
+
+def test_without_a_revision_git_is_not_asked(tmp_path: Path) -> None:
+    assert order.find_earlier(Order(stack="dev", project=tmp_path)) is None
+
+
+def test_an_unknown_revision_is_bad_input(asked: Order) -> None:
+    with pytest.raises(UsageError, match="there is no revision 'nowhere' here"):
+        order.find_earlier(Order(**{**vars(asked), "revision": "nowhere"}))
+
+
+def test_a_cluster_with_two_contexts(tmp_path: Path) -> None:
+    made = {"contexts": [{"name": "kwok", "context": {"cluster": "c", "user": "u"}}], "current-context": "kwok"}
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(made))
+    cluster._name_contexts(tmp_path / "kubeconfig", "prod", ["old-prod", "prod"])
+    found = yaml.safe_load((tmp_path / "kubeconfig").read_text())
+    assert [one["name"] for one in found["contexts"]] == ["prod", "old-prod"]
+    assert [one["context"] for one in found["contexts"]] == [{"cluster": "c", "user": "u"}] * 2
+    assert found["current-context"] == "prod"
 
 
 # --- what only the real cluster has -------------------------------------------------------------------------------

@@ -17,8 +17,10 @@ from filelock import FileLock
 
 from components import chart, labels
 from components.settings import SettingsError
-from rehearsal import changes, cluster, processes, rehearse, runs, workspace
-from rehearsal.rehearse import ChosenChart, Order, Outcome, UsageError
+from rehearsal import changes, cluster, order, processes, rehearse, runs, sources, workspace
+from rehearsal.order import Order, UsageError
+from rehearsal.rehearse import Outcome
+from rehearsal.sources import ChosenChart
 from rehearsal.toolchain import Toolchain
 from rehearsal.workspace import StackFile
 
@@ -102,8 +104,11 @@ def test_copy_of_a_repository(project: Path, tmp_path: Path) -> None:
     assert tree(tmp_path / "copy") == {".gitignore", "Pulumi.yaml", "components/a.py", "new.py", "blank name.py"}
 
 
-def test_copy_without_git(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+@pytest.mark.parametrize("variable", ["GIT_CEILING_DIRECTORIES", "PATH"])
+def test_copy_without_a_repository_or_without_git(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path))
     workspace.copy_project(project, tmp_path / "copy")
     assert tree(tmp_path / "copy") == {"Pulumi.yaml", "components/a.py", "new.py", "secret.env"}
 
@@ -276,20 +281,20 @@ GOOD = "config: {binderhub:imagePrefix: acme/binder-, binderhub:registryUsername
 
 
 def test_check_gives_what_the_program_will_read(stack: Any) -> None:
-    file, settings = rehearse.check(stack(GOOD))
+    file, settings = order.check(stack(GOOD))
     assert file.filled == (PASSWORD,)
     assert (settings.timeout, settings.image_prefix) == (60, "acme/binder-")
     assert settings.registry.password.reveal() == "0" * 64
 
 
 def test_the_example_stacks_pass_the_check() -> None:
-    assert [rehearse.check(Order(stack=name))[1].stack for name in ("dev", "prod")] == ["dev", "prod"]
+    assert [order.check(Order(stack=name))[1].stack for name in ("dev", "prod")] == ["dev", "prod"]
 
 
 def test_unknown_stack(stack: Any, tmp_path: Path) -> None:
     stack(GOOD, "alpha")
     with pytest.raises(UsageError) as caught:
-        rehearse.check(Order(stack="beta", project=tmp_path))
+        order.check(Order(stack="beta", project=tmp_path))
     text = str(caught.value)
     assert f"there is no stack 'beta': no file Pulumi.beta.yaml in {tmp_path}" in text
     assert "expected: one of alpha" in text
@@ -298,32 +303,32 @@ def test_unknown_stack(stack: Any, tmp_path: Path) -> None:
 
 def test_a_project_without_stacks(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none yet; write Pulumi\.dev\.yaml"):
-        rehearse.check(Order(stack="dev", project=tmp_path))
+        order.check(Order(stack="dev", project=tmp_path))
 
 
 @pytest.mark.parametrize("text", ["config: text", "config: [", "a: 2026-99-99", "\x00"])
 def test_not_a_stack_file(stack: Any, text: str) -> None:
     with pytest.raises(UsageError, match=r"^Pulumi.dev.yaml is not a stack file: \S"):
-        rehearse.check(stack(text))
+        order.check(stack(text))
 
 
 def test_check_refuses_what_the_program_refuses(stack: Any) -> None:
     with pytest.raises(SettingsError, match="binderhub:imagePrefix: missing"):
-        rehearse.check(stack("config: {}"))
+        order.check(stack("config: {}"))
 
 
 @pytest.mark.parametrize("path", ["no/such.tgz", "Pulumi.dev.yaml"])
 def test_bad_chart_on_the_command_line(stack: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="expected: a ") as caught:
-        rehearse.check(stack(GOOD, chart=path))
+        order.check(stack(GOOD, chart=path))
     assert f"{tmp_path}/{path}" in str(caught.value)
 
 
 def test_a_chart_on_the_command_line_wins(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(STAND_IN.parent)  # it is meant from where the person stands
-    order = stack(GOOD.replace("}", ", binderhub:chart: nowhere, binderhub:chartVersion: '9'}"), chart="binderhub")
-    file, settings = rehearse.check(order)
+    given = stack(GOOD.replace("}", ", binderhub:chart: nowhere, binderhub:chartVersion: '9'}"), chart="binderhub")
+    file, settings = order.check(given)
     assert file.config["binderhub:chart"] == str(STAND_IN)
     assert "binderhub:chartVersion" not in file.config
     assert settings.chart.repository == ""
@@ -333,12 +338,23 @@ def unasked() -> str:
     raise AssertionError("nobody may ask the repository for a chart from the disk")
 
 
+ON_DISK, PUBLISHED = (StackFile(config, (), ()) for config in ({"binderhub:chart": "chart"}, {"binderhub:chart": ""}))
+
+
 def test_choose_chart() -> None:
     local, pin = chart.local(str(STAND_IN), ROOT), chart.published()
-    assert rehearse.choose_chart(local, unasked, ROOT) == (ChosenChart("path", local.version, str(STAND_IN)), "")
-    assert rehearse.choose_chart(pin, lambda: "", ROOT) == (ChosenChart("published", pin.version), "")
-    stand_in = ChosenChart("stand-in", local.version, str(STAND_IN))
-    assert rehearse.choose_chart(pin, lambda: "ConnectTimeout", ROOT) == (stand_in, "ConnectTimeout")
+    stand_in = ChosenChart("stand-in", local.version), "ConnectTimeout"
+    assert sources.choose_chart(local, [ON_DISK], unasked) == (ChosenChart("path", local.version), "")
+    assert sources.choose_chart(pin, [PUBLISHED], lambda: "") == (ChosenChart("published", pin.version), "")
+    assert sources.choose_chart(pin, [PUBLISHED], lambda: "ConnectTimeout") == stand_in
+
+
+def test_one_chart_that_cannot_be_had_is_the_stand_in_for_both_programs() -> None:
+    local, pin = chart.local(str(STAND_IN), ROOT), chart.published()
+    stand_in = ChosenChart("stand-in", local.version), "ConnectTimeout"
+    assert sources.choose_chart(local, [ON_DISK, PUBLISHED], lambda: "ConnectTimeout") == stand_in
+    assert sources.choose_chart(pin, [PUBLISHED, ON_DISK], lambda: "ConnectTimeout") == stand_in
+    assert sources.choose_chart(local, [ON_DISK, PUBLISHED], lambda: "")[0].source == "path"
 
 
 @pytest.mark.parametrize("as_folder", [True, False])
@@ -351,16 +367,10 @@ def test_put_chart(tmp_path: Path, as_folder: bool) -> None:
         source.write_text("x")
     (tmp_path / "copy").mkdir()
     before = StackFile({"a:b": 1, "binderhub:chartVersion": "9", "binderhub:chart": str(source)}, ("s",), ("f",))
-    after = rehearse.put_chart(ChosenChart("path", "1", str(source)), tmp_path / "copy", before)
+    after = sources.put_chart(source, tmp_path / "copy", before)
     assert after == StackFile({"a:b": 1, "binderhub:chart": "rehearsal-chart/my.tgz"}, ("s",), ("f",))
     put = tmp_path / "copy" / "rehearsal-chart" / "my.tgz"
     assert (put / "Chart.yaml" if as_folder else put).read_text() == "x"
-
-
-def test_a_published_chart_is_not_put_anywhere(tmp_path: Path) -> None:
-    file = StackFile({"a:b": 1}, (), ())
-    assert rehearse.put_chart(ChosenChart("published", "1"), tmp_path, file) is file
-    assert list(tmp_path.iterdir()) == []
 
 
 HELM = {"annotations": {"meta.helm.sh/release-name": "binderhub"}}
@@ -422,10 +432,10 @@ def test_a_values_file_comes_along(tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "own.yaml").write_text("a: 1")
     file = StackFile({"binderhub:valuesFile": "own.yaml", "a:b": "c"}, (), ())
-    got = rehearse.put_values(tmp_path, tmp_path / "copy", file)
+    got = sources.put_values(tmp_path, tmp_path / "copy", file)
     assert got.config == {"binderhub:valuesFile": "rehearsal-values.yaml", "a:b": "c"}
     assert (tmp_path / "copy" / got.config["binderhub:valuesFile"]).read_text() == "a: 1"
-    assert rehearse.put_values(tmp_path, tmp_path, StackFile({}, (), ())).config == {}
+    assert sources.put_values(tmp_path, tmp_path, StackFile({}, (), ())).config == {}
 
 
 def test_what_holds_on_its_own_cluster_alone_is_not_rehearsed() -> None:
