@@ -4,6 +4,7 @@ import io
 import subprocess
 import tarfile
 from pathlib import Path
+from typing import Final
 
 import yaml
 
@@ -14,8 +15,11 @@ from rehearsal.workspace import CommandError, StackFile
 class RevisionError(Exception):
     """Why a revision cannot be rehearsed: what was found, what is expected, an example."""
 
-    def __init__(self, found: str, expected: str) -> None:
-        super().__init__(f"{found}\n      expected: {expected}\n      example:  make rehearse UPGRADE=1, or FROM=main")
+    def __init__(self, found: str, expected: str, example: str = "make rehearse UPGRADE=1, or FROM=main") -> None:
+        super().__init__(f"{found}\n      expected: {expected}\n      example:  {example}")
+
+
+_WITHOUT: Final = "make rehearse STACK=dev, which needs no revision"
 
 
 def name(project: Path, revision: str) -> str:
@@ -25,7 +29,7 @@ def name(project: Path, revision: str) -> str:
         # Git's own words, since it also refuses a repository that belongs to somebody else.
         said = (inside.stderr.decode(errors="replace").strip().splitlines() or ["git said nothing"])[0]
         found = f"git reads no revision {revision!r} in {project}: {said.removeprefix('fatal: ')}"
-        raise RevisionError(found, "a git checkout; without one, leave UPGRADE and FROM out")
+        raise RevisionError(found, "a checkout that git reads", _WITHOUT)
     got = _git(project, "rev-parse", "--short", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if got.returncode:
         raise RevisionError(f"there is no revision {revision!r} here", "a branch, a tag or a commit of this repository")
@@ -75,4 +79,4 @@ def _git(project: Path, *args: str) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(["git", "-C", str(project), *args], capture_output=True, check=False)
     except FileNotFoundError:
-        raise RevisionError("there is no git on PATH", "git, to read the revision") from None
+        raise RevisionError("there is no git on PATH", "git, to read the revision", _WITHOUT) from None

@@ -70,7 +70,7 @@ def test_a_folder_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(RevisionError, match=f"git reads no revision 'HEAD' in {tmp_path}: not a git repository"):
         revision.name(tmp_path, "HEAD")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RevisionError, match="there is no git on PATH"):
+    with pytest.raises(RevisionError, match=r"there is no git on PATH\n.*\n      example:  make rehearse STACK=dev"):
         revision.name(tmp_path, "HEAD")
 
 
