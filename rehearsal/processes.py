@@ -27,6 +27,27 @@ def of_folder(folder: Path, programs: Path) -> dict[int, str]:
     return found
 
 
+def end_session(leader: int) -> None:
+    """End by force every process of the session that a process leads.
+
+    The engine puts its language hosts into groups of their own, so that ending its group leaves them behind.
+    """
+    for _ in range(2):  # again, for what was started meanwhile
+        for pid in _of_session(leader):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _of_session(leader: int) -> list[int]:
+    got = subprocess.run(["ps", "-ax", "-o", "pid="], capture_output=True, text=True, check=False)
+    found = []
+    for pid in map(int, got.stdout.split()):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) == leader:
+                found.append(pid)
+    return found
+
+
 def end(folder: Path, programs: Path) -> None:
     """End the processes of a run's folder, gently and then by force, and wait until they are gone."""
     for how in (signal.SIGTERM, signal.SIGKILL):

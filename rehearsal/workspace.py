@@ -7,7 +7,6 @@ and why stripped: facts, preview.md section 4.
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import Any, Final
 import yaml
 
 from components import settings
+from rehearsal import processes
 from rehearsal.toolchain import Toolchain
 
 _LOCKED: Final = ("encryptionsalt", "encryptedkey", "secretsprovider")
@@ -162,7 +162,7 @@ class Workspace:
             try:
                 out, err = process.communicate()
             except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
+                processes.end_session(process.pid)
                 raise
         return Result(process.returncode, out, err)
 

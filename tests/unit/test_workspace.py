@@ -203,6 +203,36 @@ def test_a_process_that_ignores_the_gentle_way_is_killed(
     assert stubborn.wait(5) == -9
 
 
+def is_running(pid: int) -> bool:
+    """Tell whether a process runs; one that has ended and that nobody asked about yet does not."""
+    with subprocess.Popen(["ps", "-o", "stat=", "-p", str(pid)], stdout=subprocess.PIPE, text=True) as ps:
+        return ps.stdout.read().strip()[:1] not in ("", "Z")
+
+
+def test_an_interrupted_program_takes_along_what_left_its_group(
+    tools: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = tmp_path / "ready"
+    below = f"import os, time; os.setpgid(0, 0); open({str(ready)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    (tools.bin / "engine").write_text(f'#!/bin/sh\n{sys.executable} -c "$1" &\nwait\n')
+    (tools.bin / "engine").chmod(0o755)
+    communicate = subprocess.Popen.communicate
+
+    def interrupted(process: subprocess.Popen[str], *args: Any, **more: Any) -> Any:
+        if not str(process.args[0]).endswith("engine"):
+            return communicate(process, *args, **more)
+        while not (ready.exists() and ready.read_text()):
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    space = workspace.Workspace(tmp_path, tmp_path, {"PATH": f"{tools.bin}:/usr/bin:/bin"})
+    with pytest.raises(KeyboardInterrupt):
+        space.run("engine", below)
+    time.sleep(0.1)
+    assert not is_running(int(ready.read_text()))
+
+
 # --- runs ---------------------------------------------------------------------------------------------------------
 
 
