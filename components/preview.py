@@ -62,7 +62,7 @@ async def _hidden(leaf: pulumi.Output[Any]) -> list[str]:
     if not await leaf.is_secret():
         return []
     value = await leaf.future(with_unknowns=True)
-    return [text for _, text in leaves({"": value}) if isinstance(text, str)]
+    return [text for _, text in leaves({"secret": value}) if isinstance(text, str)]
 
 
 def _is_known(value: Any) -> bool:

@@ -118,6 +118,17 @@ def test_what_the_chart_draws_by_lot_is_no_change(world: World) -> None:
     assert world.said == []
 
 
+@pytest.mark.parametrize(
+    ("value", "texts"), [("t0p", ["t0p"]), ({"a": "t0p", "b": [1, "s3cret"]}, ["t0p", "s3cret"]), (1, []), ("", [""])]
+)
+def test_the_texts_of_a_secret_output_are_what_is_hidden(value: Any, texts: list[str]) -> None:
+    async def hidden(wrapped: Callable[[Any], pulumi.Output[Any]]) -> list[str]:
+        return await preview._hidden(wrapped(value))
+
+    assert asyncio.run(hidden(pulumi.Output.secret)) == texts
+    assert asyncio.run(hidden(pulumi.Output.from_input)) == []
+
+
 def test_all_refusals_come_in_one_error_and_without_secrets(world: World) -> None:
     world.rendered = [changed()]
     world.findings.refusals = [Refusal("Secret/hub", f"found {HIDDEN}"), Refusal("Service/hub", "also bad")]
