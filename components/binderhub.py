@@ -10,12 +10,10 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 from pulumi_kubernetes.helm.v3.outputs import ReleaseStatus
 
-from components import labels
+from components import labels, record
 from components.chart import Chart
 from components.waits import Explained, Look, nothing_to_see
 
-# Helm's own default; the provider's is "keep all", and each revision is a Secret with all values.
-_HISTORY: Final = 10
 _HINT: Final = (
     "Release {namespace}/{name} did not become ready; Helm took back what this run changed.\n"
     "  look at the pods:   kubectl -n {namespace} get pods,events\n"
@@ -81,7 +79,7 @@ class BinderHub(pulumi.ComponentResource):
             # In every stack: a failed upgrade that is not taken back leaves fields that no later one removes.
             atomic=True,
             cleanup_on_fail=True,
-            max_history=_HISTORY,
+            max_history=record.KEPT,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=args.installer,

@@ -26,7 +26,9 @@ def pods(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     tolerations = [*_DEDICATED, *(server.get("extraTolerations") or [])]
     return {
         USER: _template(server.get("nodeSelector"), tolerations, _resources(server), server.get("extraLabels")),
-        BUILD: _template(executor.get("node_selector"), _DEDICATED, {}, None, _socket(values)),
+        BUILD: _template(
+            executor.get("node_selector"), _DEDICATED, executor.get("resources") or {}, None, _socket(values)
+        ),
     }
 
 
@@ -56,6 +58,10 @@ def _resources(server: Mapping[str, Any]) -> dict[str, Any]:
         for part, key in (("limits", "limit"), ("requests", "guarantee")):
             if asked.get(key) is not None:
                 found.setdefault(part, {})[name] = _amount(asked[key])
+    extra = server.get("extraResource") or {}
+    for part, key in (("limits", "limits"), ("requests", "guarantees")):
+        if extra.get(key):
+            found[part] = {**found.get(part, {}), **extra[key]}
     return found
 
 

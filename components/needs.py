@@ -12,9 +12,15 @@ from components import nodes
 from components.objects import WORKLOADS, Key, Object
 from components.refusals import Refusal
 
-_DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
-# Kinds that pods refer to by name, as kubectl takes them.
-NAMED_BY_PODS: Final = ("ConfigMap", "PersistentVolumeClaim", "Secret", "ServiceAccount")
+_DEFAULT_CLASS: Final = (
+    "storageclass.kubernetes.io/is-default-class",
+    "storageclass.beta.kubernetes.io/is-default-class",
+)
+# The DaemonSet controller adds these by itself.
+_OF_DAEMON_SETS: Final = tuple(
+    {"key": f"node.kubernetes.io/{name}", "operator": "Exists"}
+    for name in ("not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
+)
 # Every namespace has these two.
 _ALWAYS_THERE: Final = frozenset({Key("ServiceAccount", "default"), Key("ConfigMap", "kube-root-ca.crt")})
 
@@ -40,7 +46,10 @@ def _storage(claim: Object, known: Mapping[str, Sequence[Object]]) -> Iterator[R
     found, name = known.get("StorageClass", []), claim["spec"].get("storageClassName")
     example = "pulumi config set hubStorageClass NAME, or hubDatabase memory"
     if name is None:
-        if not any((c["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true" for c in found):
+        notes = [c["metadata"].get("annotations") or {} for c in found]
+        default = any(note.get(key) == "true" for note in notes for key in _DEFAULT_CLASS)
+        # Without a default, the claim takes a volume that has no class either.
+        if not default and all(v["spec"].get("storageClassName") for v in known.get("PersistentVolume", [])):
             yield Refusal(_about(claim), f"there is no default storage class ({_there(found)})", example)
     elif name and not any(v["spec"].get("storageClassName") == name for v in known.get("PersistentVolume", [])):
         yield from _named(claim, "storage class", name, found, example)
@@ -61,11 +70,38 @@ def _about(one: Object) -> str:
 
 def rooms(touched: Iterable[Object], found: Sequence[Object]) -> Iterator[Refusal]:
     """Yield the workloads among `touched` whose pods no node can take. No nodes at all: nothing can be said."""
+    for one, reason in _homeless(touched, found):
+        if not _idles(one, reason):
+            yield Refusal(_about(one), f"its pods cannot be scheduled: {reason}", _room_advice(reason))
+
+
+def idle(touched: Iterable[Object], found: Sequence[Object]) -> Iterator[str]:
+    """Yield which DaemonSets would have no pod at all. Helm is content with that."""
+    for one, reason in _homeless(touched, found):
+        if _idles(one, reason):
+            yield f"{_about(one)} would have no pod: {reason}"
+
+
+def _homeless(touched: Iterable[Object], found: Sequence[Object]) -> Iterator[tuple[Object, str]]:
     for one in touched:
         if found and one["kind"] in WORKLOADS and one["spec"].get("replicas") != 0:
-            reason = nodes.why_none(one["spec"]["template"], found)
+            reason = nodes.why_none(_tolerant(one), found)
             if reason:
-                yield Refusal(_about(one), f"its pods cannot be scheduled: {reason}", _room_advice(reason))
+                yield one, reason
+
+
+def _idles(workload: Object, reason: str) -> bool:
+    """A DaemonSet makes pods for the nodes that fit, and it does not look at their size: then a pod waits."""
+    return bool(workload["kind"] == "DaemonSet" and "large enough" not in reason)
+
+
+def _tolerant(workload: Object) -> Object:
+    """Return a workload's pod template with the tolerations that its controller adds."""
+    template = workload["spec"]["template"]
+    if workload["kind"] != "DaemonSet":
+        return dict(template)
+    spec = template.get("spec") or {}
+    return {**template, "spec": {**spec, "tolerations": [*(spec.get("tolerations") or []), *_OF_DAEMON_SETS]}}
 
 
 def later(templates: Mapping[str, Object], found: Sequence[Object]) -> Iterator[str]:

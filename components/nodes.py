@@ -4,10 +4,13 @@ Pure functions over nodes and pod templates as the API gives them. What other po
 go. Affinities and spread constraints are the scheduler's own matter; a rehearsal shows them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+_NUMBER: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_POWER: Final = re.compile(r"[eE][-+]?[0-9]+")
 _EFFECTS: Final = ("NoSchedule", "NoExecute")
 _SUFFIXES: Final = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("0.001"), "": Decimal(1),
@@ -18,29 +21,46 @@ _SUFFIXES: Final = {
 
 def quantity(text: Any) -> Decimal:
     """Return a quantity of Kubernetes (`200m`, `1.5Gi`, `1e3`, 2) as a number. Raises ValueError if it is none."""
-    whole = str(text).strip()
-    number = whole.rstrip("numkKMGTPEi")
-    if not number[-1:].isdigit() and number[-1:] != ".":
+    whole = str(text)
+    number = _NUMBER.match(whole)
+    suffix = whole[number.end() :] if number else ""
+    if number and _POWER.fullmatch(suffix):
+        return Decimal(whole)
+    if not number or suffix not in _SUFFIXES:
         raise ValueError(whole)
-    try:
-        return Decimal(number) * _SUFFIXES[whole[len(number) :]]
-    except (ArithmeticError, KeyError):
-        raise ValueError(whole) from None
+    return Decimal(number[0]) * _SUFFIXES[suffix]
 
 
 def requests(template: Mapping[str, Any]) -> dict[str, Decimal]:
-    """Return what one pod asks for: resource (`cpu`, `memory`, ...) -> amount; limits count where no request is."""
+    """Return what one pod asks for: resource (`cpu`, `memory`, ...) -> amount; limits count where no request is.
+
+    Raises ValueError for what is no quantity.
+    """
+    return _of_pod(template, ("limits", "requests"))
+
+
+def limits(template: Mapping[str, Any]) -> dict[str, Decimal]:
+    """Return the limits of one pod: resource -> amount. Raises ValueError for what is no quantity."""
+    return _of_pod(template, ("limits",))
+
+
+def _of_pod(template: Mapping[str, Any], parts: Sequence[str]) -> dict[str, Decimal]:
+    """Containers run side by side. What initializes runs before them, one after another; a sidecar goes on running."""
     spec = template.get("spec") or {}
-    running = _sum(_asked(container) for container in spec.get("containers") or [])
+    beside: dict[str, Decimal] = {}
+    first: dict[str, Decimal] = {}
     for container in spec.get("initContainers") or []:
-        for name, amount in _asked(container).items():
-            running[name] = max(running.get(name, Decimal(0)), amount)
-    return running
+        now = _sum([beside, _asked(container, parts)])
+        if container.get("restartPolicy") == "Always":
+            beside = now
+        first = {name: max(now.get(name, Decimal(0)), first.get(name, Decimal(0))) for name in {**first, **now}}
+    running = _sum([beside, *(_asked(container, parts) for container in spec.get("containers") or [])])
+    return {name: max(running.get(name, Decimal(0)), first.get(name, Decimal(0))) for name in {**running, **first}}
 
 
-def _asked(container: Mapping[str, Any]) -> dict[str, Decimal]:
+def _asked(container: Mapping[str, Any], parts: Iterable[str]) -> dict[str, Decimal]:
     resources = container.get("resources") or {}
-    return {k: quantity(v) for k, v in {**(resources.get("limits") or {}), **(resources.get("requests") or {})}.items()}
+    return {name: quantity(amount) for part in parts for name, amount in (resources.get(part) or {}).items()}
 
 
 def _sum(amounts: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
@@ -58,25 +78,23 @@ def why_none(template: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) ->
     labelled = [n for n in nodes if wanted.items() <= (n["metadata"].get("labels") or {}).items()]
     if not labelled:
         return f"no node has the labels {dict(wanted)}"
-    open_ = [n for n in labelled if not _kept_out(n, spec.get("tolerations") or [])]
-    if not open_:
+    in_the_way = [list(_in_the_way(node, spec.get("tolerations") or [])) for node in labelled]
+    if all(in_the_way):
         return (
-            f"every node that fits keeps it out: {', '.join(sorted({_taint(t) for n in labelled for t in _taints(n)}))}"
+            f"every node that fits keeps it out: {', '.join(sorted({_taint(t) for some in in_the_way for t in some}))}"
         )
-    return _too_small(template, open_)
+    return _too_small(template, [n for n, taints in zip(labelled, in_the_way, strict=True) if not taints])
 
 
-def _taints(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [t for t in node["spec"].get("taints") or [] if t["effect"] in _EFFECTS]
+def _in_the_way(node: Mapping[str, Any], tolerations: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for taint in node["spec"].get("taints") or []:
+        if taint["effect"] in _EFFECTS and not any(_tolerates(one, taint) for one in tolerations):
+            yield taint
 
 
 def _taint(taint: Mapping[str, Any]) -> str:
     value = f"={taint['value']}" if taint.get("value") else ""
     return f"taint {taint['key']}{value}:{taint['effect']}"
-
-
-def _kept_out(node: Mapping[str, Any], tolerations: Sequence[Mapping[str, Any]]) -> bool:
-    return not all(any(_tolerates(one, taint) for one in tolerations) for taint in _taints(node))
 
 
 def _tolerates(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
@@ -93,19 +111,29 @@ def _too_small(template: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) 
         rooms = [{k: quantity(v) for k, v in (n["status"].get("allocatable") or {}).items()} for n in nodes]
     except ValueError:
         return ""  # the server's own words about it are better
-    if any(all(amount <= room.get(name, amount) for name, amount in asked.items()) for room in rooms):
+    # A node that does not say what it has is not judged. One that does has nothing else: no GPU, say.
+    if any(not room or all(amount <= room.get(name, 0) for name, amount in asked.items()) for room in rooms):
         return ""
     for name, amount in asked.items():
-        most = max(room.get(name, amount) for room in rooms)
+        most = max(room.get(name, Decimal(0)) for room in rooms)
         if amount > most:
-            return (
-                f"no node is large enough: a pod asks for {_plain(amount)} {name}, the largest node has {_plain(most)}"
-            )
+            wanted, there = told(amount, most)
+            return f"no node is large enough: a pod asks for {wanted} {name}, the largest node has {there}"
     return "no node is large enough for all that a pod asks for together"
 
 
-def _plain(amount: Decimal) -> str:
-    for suffix in ("Gi", "Mi"):
-        if amount >= _SUFFIXES[suffix]:
-            return f"{(amount / _SUFFIXES[suffix]).quantize(Decimal('0.1')).normalize():f}{suffix}"
+def told(*amounts: Decimal) -> list[str]:
+    """Return amounts as people write them (`1.5Gi`, `3`), as exactly as it takes to tell them apart."""
+    for units in (("Gi", "Mi"), ("Mi",), ("Ki",)):
+        texts = [_rounded(amount, units) for amount in amounts]
+        if len({*texts}) == len({*amounts}):
+            return texts
+    return [_rounded(amount, ()) for amount in amounts]
+
+
+def _rounded(amount: Decimal, units: Iterable[str]) -> str:
+    """Return an amount in the first of these units that is not larger; as it is, if it is small."""
+    for unit in units:
+        if amount >= max(_SUFFIXES[unit], _SUFFIXES["Mi"]):
+            return f"{(amount / _SUFFIXES[unit]).quantize(Decimal('0.1')).normalize():f}{unit}"
     return f"{amount.normalize():f}"

@@ -3,6 +3,7 @@
 Pure functions. An object is a dict as the API knows it.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -144,6 +145,20 @@ def leaf(one: Any, path: tuple[Any, ...]) -> Any:
     return one
 
 
+# As YAML, JSON and code end a word: what is drawn by lot may hold any other sign.
+_WORD: Final = r"""[^\s"':,]+"""
+
+
+def _differ_by_lot(live: Any, one: Any, other: Any) -> bool:
+    """Whether a text in the cluster differs from a rendered one only where two renderings differ, by whole words."""
+    if not all(isinstance(text, str) for text in (live, one, other)):
+        return True
+    before = re.sub(rf"{_WORD}$", "", os.path.commonprefix([one, other]))
+    backwards = os.path.commonprefix([one[len(before) :][::-1], other[len(before) :][::-1]])
+    after = re.sub(rf"^{_WORD}", "", backwards[::-1])
+    return len(live) >= len(before) + len(after) and live.startswith(before) and live.endswith(after)
+
+
 def settled(
     old: Mapping[Key, Object], new: Mapping[Key, Object], again: Mapping[Key, Object]
 ) -> dict[Key, dict[str, Any]]:
@@ -157,7 +172,9 @@ def settled(
     for key, paths in drawn.items():
         for path in paths:
             try:
-                found[key] = with_leaf(found.get(key, new[key]), path, leaf(old[key], path))
+                live, drawn_now = leaf(old[key], path), leaf(new[key], path)
+                if _differ_by_lot(live, drawn_now, leaf(again[key], path)):
+                    found[key] = with_leaf(found.get(key, new[key]), path, live)
             except (LookupError, TypeError):
                 continue
     kept = {**new, **found}

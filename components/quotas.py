@@ -3,11 +3,13 @@
 Pure functions over ResourceQuotas, objects and pod templates as the API gives them.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from components import nodes
 from components.nodes import quantity
 from components.objects import WORKLOADS, Object
 from components.refusals import Refusal, plural
@@ -34,13 +36,15 @@ def refusals(quotas: Iterable[Object], more: Mapping[str, Decimal], said: Iterab
             wanted, have, limit = more.get(resource, Decimal(0)), quantity(used.get(resource, 0)), quantity(hard)
             if wanted > 0 and have + wanted > limit and not _heard(heard, name, resource):
                 what = resource.removeprefix("count/")
-                text = f"{wanted.normalize():f} new {what} do not fit: {hard} allowed, {used.get(resource, 0)} in use"
+                (more_of_it,) = nodes.told(wanted)
+                text = f"{more_of_it} new {what} do not fit: {hard} allowed, {used.get(resource, 0)} in use"
                 found.append(Refusal(f"ResourceQuota/{name}", text))
     return found
 
 
 def _heard(said: Iterable[str], quota: str, resource: str) -> bool:
-    return any(f"quota: {quota}," in text and f"{resource}=" in text for text in said)
+    whole_name = re.compile(rf"(?<![\w./-]){re.escape(resource)}=")
+    return any(f"quota: {quota}," in text and whole_name.search(text) for text in said)
 
 
 def of_objects(new: Iterable[Object]) -> dict[str, Decimal]:
@@ -56,31 +60,53 @@ def of_objects(new: Iterable[Object]) -> dict[str, Decimal]:
         if one["kind"] == "Service":
             kind = one["spec"].get("type", "ClusterIP")
             total["services.loadbalancers"] += kind == "LoadBalancer"
-            total["services.nodeports"] += kind in ("LoadBalancer", "NodePort")
+            on_nodes = kind == "NodePort" or (kind == "LoadBalancer" and one["spec"].get("allocateNodePorts", True))
+            total["services.nodeports"] += len(one["spec"].get("ports") or []) if on_nodes else 0
         if one["kind"] == "PersistentVolumeClaim":
-            _add(storage, "requests.storage", one["spec"]["resources"]["requests"]["storage"], 1)
+            asked = (one["spec"].get("resources") or {}).get("requests") or {}
+            _add(storage, "requests.storage", asked.get("storage", 0), 1)
     return {name: Decimal(count) for name, count in total.items()} | storage
 
 
-def of_pods(changed: Sequence[tuple[Object | None, Object]], admitted: Mapping[str, Object]) -> dict[str, Decimal]:
+def of_pods(changed: Iterable[tuple[Object | None, Object]], limit_ranges: Iterable[Object] = ()) -> dict[str, Decimal]:
     """Return what the pods of changed workloads add to quotas, beyond those that run now.
 
-    `changed` are workloads as (old or None, new). `admitted` are pods as the server would store them, by the names of
-    their workloads: with what a LimitRange adds. DaemonSets are left out: how many pods they have is the nodes' matter.
+    `changed` are workloads as (old or None, new); `limit_ranges` the namespace's LimitRanges, which give containers
+    what they do not ask for themselves. An update's end is reckoned: that a rolling one has room for a pod more, the
+    server is asked. DaemonSets are left out: how many pods they have is the nodes' matter.
     """
+    given = _defaults(limit_ranges)
     more: dict[str, Decimal] = {}
     for old, new in changed:
-        if new["kind"] == "DaemonSet":
-            continue
-        pod = admitted.get(new["metadata"]["name"]) or new["spec"]["template"]
-        if old is None:
-            _add_pods(more, pod, _replicas(new))
-        elif takes_away_first(new):
-            _add_pods(more, pod, _replicas(new))
-            _add_pods(more, old["spec"]["template"], -_replicas(old))
-        else:  # a rolling update's one pod more was asked about by itself
-            _add_pods(more, pod, _replicas(new) - _replicas(old))
+        if new["kind"] != "DaemonSet":
+            _add_pods(more, _admitted(new, given), _replicas(new))
+            if old is not None:
+                _add_pods(more, _admitted(old, given), -_replicas(old))
     return more
+
+
+def _defaults(limit_ranges: Iterable[Object]) -> dict[str, dict[str, Any]]:
+    """Return what LimitRanges give a container, as `limits` and `requests`. The API has completed them already."""
+    found: dict[str, dict[str, Any]] = {"limits": {}, "requests": {}}
+    for limit in [one for limits in limit_ranges for one in limits["spec"].get("limits") or []]:
+        if limit["type"] == "Container":
+            found["limits"] = {**(limit.get("default") or {}), **found["limits"]}
+            found["requests"] = {**(limit.get("defaultRequest") or {}), **found["requests"]}
+    return found
+
+
+def _admitted(workload: Object, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a workload's pod with what the server adds to its containers; a limit of its own is a request as well."""
+    spec = workload["spec"]["template"].get("spec") or {}
+    filled: dict[str, list[Any]] = {}
+    for name in ("initContainers", "containers"):
+        filled[name] = []
+        for container in spec.get(name) or []:
+            own = container.get("resources") or {}
+            limits, asked = own.get("limits") or {}, own.get("requests") or {}
+            resources = {"limits": {**given["limits"], **limits}, "requests": {**given["requests"], **limits, **asked}}
+            filled[name].append({**container, "resources": resources})
+    return {"spec": {**spec, **filled}}
 
 
 def takes_away_first(workload: Object) -> bool:
@@ -92,19 +118,21 @@ def takes_away_first(workload: Object) -> bool:
 
 
 def _replicas(workload: Object) -> int:
-    return int(workload["spec"].get("replicas", 1))
+    count = workload["spec"].get("replicas")
+    return 1 if count is None else int(count)
 
 
 def _add_pods(more: dict[str, Decimal], pod: Object, count: int) -> None:
     for name in ("pods", "count/pods"):
         _add(more, name, 1, count)
-    for container in (pod.get("spec") or {}).get("containers") or []:
-        limits = (container.get("resources") or {}).get("limits") or {}
-        asked = {**limits, **((container.get("resources") or {}).get("requests") or {})}
-        for name in _COMPUTE:
-            for counted in (name, f"requests.{name}"):
-                _add(more, counted, asked.get(name, 0), count)
-            _add(more, f"limits.{name}", limits.get(name, 0), count)
+    try:
+        asked, limits = nodes.requests(pod), nodes.limits(pod)
+    except ValueError:
+        return  # the server's own words about it are better
+    for name in _COMPUTE:
+        for counted in (name, f"requests.{name}"):
+            _add(more, counted, asked.get(name, 0), count)
+        _add(more, f"limits.{name}", limits.get(name, 0), count)
 
 
 def _add(more: dict[str, Decimal], name: str, amount: Any, count: int) -> None:

@@ -14,6 +14,9 @@ from typing import Any, Final
 from components import objects
 from components.objects import Key
 
+# How many revisions of a release Helm keeps. Its own default; the provider's is "keep all", and each revision is a
+# Secret with all values.
+KEPT: Final = 10
 # What a recovered revision is described with; the stack's own text comes back with its next upgrade.
 RECOVERED: Final = "Interrupted; the next pulumi up completes it"
 _TAKEN_BACK: Final = re.compile(r"Rollback to (\d+)")

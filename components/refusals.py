@@ -6,7 +6,7 @@ Pure functions over the text that kubectl prints. The server's own sentence is k
 import base64
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,8 +22,12 @@ POD_SUFFIX: Final = "-preview"
 _LONGEST: Final = 600
 _NAMED: Final = 4
 _HIDDEN: Final = "[secret]"
+# Of letters: anything as short stands in every text.
+_SHORTEST: Final = 2
+# A line of a secret this short ("}", "else:") tells nothing by itself.
+_SHORTEST_LINE: Final = 4
 
-_BEGINS: Final = re.compile(r"Error from server|Warning: |error: |unable to recognize|resource mapping not found|The ")
+_BEGINS: Final = re.compile(r"Error from server|Warning: |error: |[Uu]nable to |resource mapping not found|The ")
 _PREFIX: Final = re.compile(
     r'(?:Error from server(?: \(\w+\))?: |error: )?(?:error when \w+ "[^"]*": )?(?:unable to recognize )?'
 )
@@ -56,19 +60,27 @@ class RefusedError(pulumi.RunError):
 
 def sentences(printed: str) -> list[str]:
     """Split what kubectl printed as errors into one sentence for each refusal; warnings are left out."""
-    found: list[str] = []
-    for line in printed.splitlines():
+    found: list[list[str]] = []
+    for line in filter(None, map(str.strip, printed.splitlines())):
         if _BEGINS.match(line) or not found:
-            found.append(line.strip())
-        elif line.strip():
-            found[-1] += f" {line.strip()}"
-    return [_one_form(_PREFIX.sub("", text, count=1)) for text in found if text and not text.startswith("Warning: ")]
+            found.append([line])
+        else:
+            found[-1].append(line)
+    return [_one_form(lines) for lines in found if not lines[0].startswith("Warning: ")]
 
 
-def _one_form(sentence: str) -> str:
-    """kubectl lists several causes in two ways: as `[a, b]` and, for create, as `* a * b` in lines of their own."""
-    head, listed, causes = sentence.removeprefix("The ").partition(" is invalid: * ")
-    return f"{head} is invalid: [{causes.replace(' * ', ', ')}]" if listed else head
+def _one_form(lines: Sequence[str]) -> str:
+    """kubectl lists several causes in two ways: as `[a, b]` and, for create, as `* a`, `* b` in lines of their own."""
+    head = _PREFIX.sub("", lines[0], count=1).removeprefix("The ")
+    if not (head.endswith(" is invalid:") and lines[1:] and lines[1].startswith("* ")):
+        return " ".join([head, *lines[1:]])
+    causes: list[str] = []
+    for line in lines[1:]:
+        if line.startswith("* "):
+            causes.append(line.removeprefix("* "))
+        else:
+            causes[-1] += f" {line}"
+    return f"{head} [{', '.join(causes)}]"
 
 
 def named(sentence: str, asked: Collection[Key]) -> Key | None:
@@ -96,7 +108,9 @@ def _is_kind(word: str, kind: str) -> bool:
 def plural(kind: str) -> str:
     """Return the API's name of a kind: deployments, networkpolicies, ingresses."""
     low = kind.lower()
-    if low.endswith("y"):
+    if low == "endpoints":
+        return low
+    if low.endswith("y") and low[-2:-1] not in "aeiou":
         return f"{low[:-1]}ies"
     return f"{low}es" if low.endswith("s") else f"{low}s"
 
@@ -104,7 +118,9 @@ def plural(kind: str) -> str:
 def without_echoes(refusals: Iterable[Refusal]) -> list[Refusal]:
     """Leave out what a pod says when its workload says the same."""
     found = list(dict.fromkeys(refusals))
-    spoken = {r.about: r.reason.replace("spec.template.", "") for r in found if r.about.startswith(WORKLOADS)}
+    spoken: dict[str, str] = {}
+    for one in found:
+        spoken[one.about] = f"{spoken.get(one.about, '')}\n{one.reason.replace('spec.template.', '')}"
     return [r for r in found if not any(_detail(r.reason) in spoken.get(w, "") for w in _workloads(r.about))]
 
 
@@ -114,14 +130,19 @@ def _workloads(about: str) -> list[str]:
 
 
 def _detail(reason: str) -> str:
-    return reason.partition(" is invalid: ")[2] or _NAMELESS.sub("", reason).partition(": ")[2] or reason
+    """What is refused, without whose it is; several causes without their brackets, since a workload may have more."""
+    causes = reason.partition(" is invalid: ")[2]
+    if causes.startswith("[") and causes.endswith("]"):
+        causes = causes[1:-1]
+    return causes or _NAMELESS.sub("", reason).partition(": ")[2] or reason
 
 
 def folded(refusals: Sequence[Refusal]) -> list[str]:
-    """Return each reason once, with the objects that it holds for."""
-    groups: dict[str, list[Refusal]] = {}
+    """Return each reason once, with the objects that it holds for. What names no object stands for itself."""
+    groups: dict[tuple[bool, str], list[Refusal]] = {}
     for refusal in refusals:
-        groups.setdefault(_shape(refusal.reason), []).append(refusal)
+        whose = bool(refusal.about)
+        groups.setdefault((whose, _shape(refusal.reason) if whose else refusal.reason), []).append(refusal)
     return [_shown(group) for group in groups.values()]
 
 
@@ -137,18 +158,21 @@ def _shown(group: Sequence[Refusal]) -> str:
     first, others = group[0], [r.about for r in group[1:] if r.about]
     lines = [f"{first.about}: {first.reason}" if first.about else first.reason]
     if others:
-        rest = f", and {len(others) - _NAMED} others" if len(others) > _NAMED else ""
+        rest = f", and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
         lines.append(f"and {len(others)} more like it: {', '.join(others[:_NAMED])}{rest}")
-    if advice := next((r.advice for r in group if r.advice), ""):
-        lines.append(f"what to do: {advice}")
+    if advices := list(dict.fromkeys(r.advice for r in group if r.advice)):
+        lines.append(f"what to do: {'; '.join(advices)}")
     return "\n      ".join(lines)
 
 
 class Mask:
-    """Takes secrets out of texts: as they are, in base64 and as JSON writes them, in whatever the server quotes."""
+    """Takes secrets out of texts: as they are, in base64 and as JSON writes them, in whatever the server quotes.
+
+    Of a secret with several lines each line is one, since texts are taken apart by lines and put together again.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if len(secret) > 2 for form in _forms(secret)}
+        forms = {form for secret in secrets for form in _forms(secret) if len(form) > _SHORTEST}
         # The longest first: one secret may be a part of another.
         self._pattern = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
 
@@ -162,8 +186,16 @@ class Mask:
         return [replace(r, reason=self(r.reason), advice=self(r.advice)) for r in refusals]
 
 
-def _forms(secret: str) -> set[str]:
-    return {secret, base64.b64encode(secret.encode()).decode(), json.dumps(secret)[1:-1]}
+def _forms(secret: str) -> Iterator[str]:
+    yield base64.b64encode(secret.encode()).decode()
+    lines = [line.strip() for line in secret.splitlines()]
+    for text in (secret, " ".join(filter(None, lines)), *(one for one in lines if len(one) > _SHORTEST_LINE)):
+        yield text
+        for ascii_only in (False, True):
+            written = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+            yield written
+            # As Go writes it.
+            yield re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", written)
 
 
 # --- what to change -----------------------------------------------------------------------------------------------
@@ -205,19 +237,20 @@ def advised(refusal: Refusal, namespace: str, values: Mapping[str, Any]) -> Refu
     quoted = _QUOTED.search(refusal.reason)
     places = [path for path, value in leaves(values) if quoted and _same(value, quoted[1])]
     if "quantities must match" in refusal.reason:
-        places = [path for path, value in leaves(values) if _AMOUNT.search(path) and not _is_quantity(value)]
+        places = [path for path, value in leaves(values) if _AMOUNT.search(path) and _is_no_quantity(value)]
     if places:
         return replace(refusal, advice=", ".join(map(place_advice, places[:2])))
     fitting = [advice for pattern, advice in _ADVICE.items() if re.search(pattern, refusal.reason)]
     return replace(refusal, advice=fitting[0].format(namespace=namespace) if fitting else "")
 
 
-def _is_quantity(value: Any) -> bool:
+def _is_no_quantity(value: Any) -> bool:
+    """Whether a value was meant for a quantity and is none; what is empty was not."""
     try:
-        quantity(value)
+        quantity("0" if value in (None, [], {}) else value)
     except ValueError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _same(value: Any, quoted: str) -> bool:

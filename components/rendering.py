@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import pulumi
@@ -22,6 +23,9 @@ _TEMPLATE: Final = "kubernetes:helm:template"
 _CAUSES: Final = ("failed to create chart from template: ", "failed to load chart from temp directory: ")
 _SCHEMA: Final = "values don't meet the specifications of the schema(s)"
 _AT: Final = re.compile(r"- at '(?P<place>[^']*)': (?P<why>.*)")
+# What such a line says where the causes are in the lines below it, and where those are alternatives.
+_BELOW: Final = ("validation failed", "'allOf' failed")
+_ALTERNATIVES: Final = ("'anyOf' failed", "'oneOf' failed")
 _UNKNOWN: Final = re.compile(r"additional properties? (?P<names>'[^']+'(?:, '[^']+')*) not allowed")
 _EXECUTION: Final = re.compile(r"execution error at \((?P<template>[^)]*)\): (?P<why>.*)", re.DOTALL)
 
@@ -75,15 +79,29 @@ def refusals(error: str) -> list[Refusal]:
 
 def _by_schema(text: str) -> list[Refusal]:
     """Helm lists the refused places below the name of the chart whose schema refuses them."""
-    found, chart = [], ""
-    for line in map(str.strip, text.partition(_SCHEMA)[2].splitlines()):
+    found, chart, alternatives = [], "", None
+    for indented in text.partition(_SCHEMA)[2].splitlines():
+        line = indented.strip()
+        indent = len(indented) - len(indented.lstrip())
+        if alternatives is not None and indent > alternatives:
+            found[-1] = replace(found[-1], reason=f"{found[-1].reason}; {line.removeprefix('- ')}")
+            continue
+        alternatives = None
         if at := _AT.match(line):
+            if at["why"].startswith(_BELOW):
+                continue
             below = [] if chart == versions.CHART_NAME else [chart]
-            place = ".".join(filter(None, [*below, *at["place"].split("/")]))
+            place = ".".join(filter(None, [*below, *map(_plain, at["place"].split("/"))]))
             found.append(Refusal(place, line.removeprefix("- "), _advice(place, at["why"])))
+            alternatives = indent if at["why"].startswith(_ALTERNATIVES) else None
         elif line.endswith(":"):
             chart = line.removesuffix(":")
     return found or [Refusal("the chart", text.strip())]
+
+
+def _plain(step: str) -> str:
+    """A step of a JSON pointer, as people write it."""
+    return step.replace("~1", "/").replace("~0", "~")
 
 
 def _advice(place: str, why: str) -> str:

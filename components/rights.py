@@ -59,8 +59,21 @@ def no_role(role: str) -> Refusal:
 
 
 def bound_elsewhere(bindings: Iterable[Object], tiller: TillerSettings) -> bool:
-    """Return whether tiller's account has rights by other bindings than the stack's own, present or former."""
+    """Return whether tiller's account has rights by other bindings than the stack's own, present or former.
+
+    The cluster's own bindings (`system:...`) give every account a little, and nothing that Helm needs.
+    """
     own = tiller.binding
-    others = [b for b in bindings if b["metadata"]["name"] != own and not b["metadata"]["name"].startswith(f"{own}-")]
-    account = {"kind": "ServiceAccount", "name": tiller.name, "namespace": tiller.namespace}
-    return any(account.items() <= subject.items() for b in others for subject in b.get("subjects") or [])
+    names = [
+        {"kind": "ServiceAccount", "name": tiller.name, "namespace": tiller.namespace},
+        {"kind": "User", "name": f"system:serviceaccount:{tiller.namespace}:{tiller.name}"},
+        {"kind": "Group", "name": "system:serviceaccounts"},
+        {"kind": "Group", "name": f"system:serviceaccounts:{tiller.namespace}"},
+    ]
+    return any(
+        account.items() <= subject.items()
+        for binding in bindings
+        if binding["metadata"]["name"] != own and not binding["metadata"]["name"].startswith((f"{own}-", "system:"))
+        for subject in binding.get("subjects") or []
+        for account in names
+    )

@@ -33,14 +33,14 @@ class LookError(Exception):
 class Findings:
     """What came of the questions: refusals, and warnings about what could not be asked.
 
-    `admitted` are pods as the server would store them, by the names of their workloads; `quotas` the namespace's;
-    `beside` what Pulumi itself would make there.
+    `quotas` and `limit_ranges` are the namespace's; `beside` is what else would be made there: by Pulumi itself, and
+    Helm's next record.
     """
 
     refusals: list[Refusal] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    admitted: dict[str, Object] = field(default_factory=dict)
     quotas: list[Object] = field(default_factory=list)
+    limit_ranges: list[Object] = field(default_factory=list)
     beside: list[Object] = field(default_factory=list)
 
 
@@ -109,8 +109,8 @@ async def ask(question: Question) -> Findings:
     for part in parts:
         findings.refusals += part.refusals
         findings.warnings += part.warnings
-        findings.admitted |= part.admitted
         findings.quotas += part.quotas
+        findings.limit_ranges += part.limit_ranges
         findings.beside += part.beside
     own = {f"Pod/{k.name}{POD_SUFFIX}": f"{k} (its pods)" for k in question.touched if k.kind in WORKLOADS}
     findings.refusals = [
@@ -125,7 +125,7 @@ def _more(question: Question, findings: Findings) -> dict[str, Decimal]:
     """Return all that a change adds to quotas."""
     more = quotas.of_objects([*question.fresh.values(), *findings.beside])
     pairs = [(question.old.get(k), one) for k, one in question.touched.items() if k.kind in WORKLOADS]
-    for name, amount in quotas.of_pods(pairs, findings.admitted).items():
+    for name, amount in quotas.of_pods(pairs, findings.limit_ranges).items():
         more[name] = more.get(name, Decimal(0)) + amount
     return more
 
@@ -179,13 +179,13 @@ async def _dry(kubectl: Kubectl, verb: str, asked: Iterable[Object], *more: str)
 
 
 async def _told(
-    question: Question, kubectl: Kubectl, keys: Mapping[Key, Key], asked: Sequence[Object], form: str
+    question: Question, kubectl: Kubectl, keys: Mapping[Key, Key], asked: Sequence[Object]
 ) -> tuple[Findings, Answer]:
-    """Ask whether objects could be made; `form` is how kubectl shows those that could.
+    """Ask whether objects could be made.
 
     Of some faults the server does not say whose they are. Then each object of that kind is asked about by itself.
     """
-    got = await _dry(kubectl, "create", asked, "-o", form)
+    got = await _dry(kubectl, "create", asked, "-o", "name")
     findings = _sorted(question, got, keys)
     for one in [r for r in findings.refusals if not r.about]:
         kind = refusals.nameless(one.reason)
@@ -204,15 +204,15 @@ async def _told(
 
 async def _new(question: Question) -> Findings:
     """Ask whether new objects could be made; those that exist already must belong to this release."""
-    fresh = question.fresh
-    if not fresh and not question.changes:
-        return Findings()
-    keys, asked = _as_asked(question, fresh)
-    helms = f"sh.helm.release.v1.{question.release}.v{question.next_record}"
-    note = {"name": helms, "namespace": _place(question)}
-    keys[Key("Secret", helms)] = Key("Secret", helms)
-    record_of_helm = {"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": note}
-    findings, got = await _told(question, question.installer, keys, [*asked, record_of_helm], "name")
+    keys, asked = _as_asked(question, question.fresh)
+    helms: list[Object] = []
+    if question.next_record <= record.KEPT:  # after that Helm takes an old one away first
+        name = f"sh.helm.release.v1.{question.release}.v{question.next_record}"
+        about = {"name": name, "namespace": _place(question)}
+        helms = [{"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": about}]
+        keys[Key("Secret", name)] = Key("Secret", name)
+        asked += helms
+    findings, got = await _told(question, question.installer, keys, asked)
     taken = [
         keys[key]
         for text in refusals.sentences(got.err)
@@ -220,13 +220,14 @@ async def _new(question: Question) -> Findings:
     ]
     if taken:
         findings.refusals += await _owners(question, taken)
+    findings.beside = helms
     return findings
 
 
 async def _own(question: Question) -> Findings:
     """Ask, as the person, about what Pulumi makes beside the release. What exists is taken over, so it may."""
     keys, asked = _as_asked(question, objects.by_key(question.own, question.namespace))
-    findings, got = await _told(question, question.person, keys, asked, "name")
+    findings, got = await _told(question, question.person, keys, asked)
     there = [refusals.named(text, keys) for text in refusals.sentences(got.err) if "already exists" in text]
     in_namespace = [k for k in keys if k not in there and k.kind not in CLUSTER_WIDE and not k.namespace]
     findings.beside = [one for k, one in zip(keys, asked, strict=True) if k in in_namespace]
@@ -286,9 +287,9 @@ async def _pods(question: Question) -> Findings:
     later = [{"metadata": {"name": name}, "spec": {"template": pod}} for name, pod in question.launched.items()]
     asked = [_pod(question, one) for one in [*workloads, *later]]
     keys = {key: key for key in (Key("Pod", pod["metadata"]["name"]) for pod in asked)}
-    (findings, got), found = await asyncio.gather(
-        _told(question, question.person, keys, asked, "json"),
-        question.person("-n", question.namespace, "get", "resourcequotas", "-o", "json")
+    (findings, _), found = await asyncio.gather(
+        _told(question, question.person, keys, asked),
+        question.person("-n", question.namespace, "get", "resourcequotas,limitranges", "-o", "json")
         if question.made
         else _nothing(),
     )
@@ -299,8 +300,9 @@ async def _pods(question: Question) -> Findings:
         f"every {own[r.about]} would be refused: {r.reason}" for r in findings.refusals if r.about in own
     ]
     findings.refusals = [r for r in findings.refusals if r.about not in own]
-    findings.admitted = {pod["metadata"]["name"].removesuffix(POD_SUFFIX): pod for pod in _stream(got.out)}
-    findings.quotas = json.loads(found.out)["items"] if found.status == 0 and found.out else []
+    limiting = json.loads(found.out)["items"] if found.out.strip() else []
+    findings.quotas = [one for one in limiting if one["kind"] == "ResourceQuota"]
+    findings.limit_ranges = [one for one in limiting if one["kind"] == "LimitRange"]
     return findings
 
 
@@ -326,28 +328,18 @@ def _has_room_later(question: Question, refusal: Refusal) -> bool:
     return "exceeded quota" in refusal.reason and any(map(quotas.takes_away_first, own))
 
 
-def _stream(text: str) -> list[dict[str, Any]]:
-    """Read JSON documents one after another, as kubectl prints them for each object, or as one List."""
-    decoder, at = json.JSONDecoder(), 0
-    found: list[dict[str, Any]] = []
-    while at < len(text.rstrip()):
-        one, at = decoder.raw_decode(text, at + len(text[at:]) - len(text[at:].lstrip()))
-        found += one["items"] if one["kind"] == "List" else [one]
-    return found
-
-
 async def _needs(question: Question) -> Findings:
     """Look for classes, nodes and named objects that the release counts on."""
     touched = list(question.touched.values())
-    kinds = [k for k, wanted in {
-        "nodes": True,
-        "storageclasses,persistentvolumes": any(k.kind == "PersistentVolumeClaim" for k in question.fresh),
-        "ingressclasses": any(one["kind"] == "Ingress" for one in touched),
-    }.items() if wanted]  # fmt: skip
+    kinds = ["nodes"]
+    if any(key.kind == "PersistentVolumeClaim" for key in question.fresh):
+        kinds += ["storageclasses", "persistentvolumes"]
+    if any(one["kind"] == "Ingress" for one in touched):
+        kinds += ["ingressclasses"]
     wanted = needs.referred(touched, question.new.keys())
     names = sorted({f"{one.key.kind.lower()}/{one.key.name}" for one in wanted})
     there, named = await asyncio.gather(
-        question.person("get", ",".join(kinds), "-o", "json") if kinds else _nothing(),
+        question.person("get", ",".join(kinds), "-o", "json"),
         question.person("-n", question.namespace, "get", *names, "-o", "name", "--ignore-not-found")
         if names
         else _nothing(),
@@ -360,10 +352,11 @@ async def _needs(question: Question) -> Findings:
         ]
         findings.refusals += needs.classes(fresh_claims, items)
         nodes = [one for one in items if one["kind"] == "Node"]
-        findings.refusals += [] if question.empty_pools else needs.rooms(touched, nodes)
-        findings.warnings += [] if question.empty_pools else needs.later(question.launched, nodes)
+        if not question.empty_pools:
+            findings.refusals += needs.rooms(touched, nodes)
+            findings.warnings += [*needs.idle(touched, nodes), *needs.later(question.launched, nodes)]
     if not named.status:
-        known = {key for one in wanted for key in [one.key] if f"{key.kind.lower()}/{key.name}" in named.out.split()}
+        known = {one.key for one in wanted if f"{one.key.kind.lower()}/{one.key.name}" in named.out.split()}
         missing = list(needs.missing(wanted, known))
         findings.refusals += missing if question.made else []
         # Nobody can make a secret in a namespace that is not there; its pods wait for it.

@@ -38,7 +38,8 @@ def _listed(changes: Sequence[Change]) -> str:
     rest = [c for c in changes if c not in named]
     counts = [f"{sum(c.what == what for c in rest)} {what}" for what in ("new", "deleted", "changed")]
     more = ", ".join(text for text in counts if not text.startswith("0 "))
-    return f"{', '.join(map(str, sorted(named, key=changes.index)))}, and {len(rest)} more ({more})"
+    shown = ", ".join(map(str, sorted(named, key=changes.index)))
+    return f"{shown}, and {len(rest)} more ({more})" if rest else shown
 
 
 def consequences(changes: Sequence[Change], old: Mapping[Key, Object], new: Mapping[Key, Object]) -> list[str]:
@@ -47,7 +48,7 @@ def consequences(changes: Sequence[Change], old: Mapping[Key, Object], new: Mapp
     gone = {c.key for c in changes if c.what == "deleted"}
     found = []
     if _HUB in restarting:
-        if _DATABASE not in new or _DATABASE in gone:
+        if _DATABASE not in old or _DATABASE not in new:
             found.append(_FORGETS)
         elif _cookies(old) != _cookies(new):
             found.append("the hub restarts with a new cookie secret: all users are logged out")

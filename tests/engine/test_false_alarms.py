@@ -1,7 +1,11 @@
 """What is right must not be refused: a stack with everything switched on, before and after its first install."""
 
+import json
+from typing import Any
+
 import yaml
 
+from components import nodes
 from tests.engine.support import Bench
 from tests.engine.test_looks import warnings
 from tests.engine.test_stacks import NewStack
@@ -42,3 +46,52 @@ def test_everything_switched_on_is_not_refused(new_stack: NewStack, bench: Bench
     text = stack.pulumi("up", "--yes").text
     assert "Deployment/hub (pods restart)" in text
     assert warnings(text) == []
+
+
+def make(bench: Bench, name: str, *items: dict[str, Any]) -> None:
+    """Make a namespace and objects in it, beside Pulumi."""
+    file = bench.folder / f"{name}.json"
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [space, *items]}))
+    got = bench.space.run("kubectl", "-n", name, "apply", "-f", str(file))
+    assert got.status == 0, got.err
+
+
+def test_an_update_fits_into_a_quota_that_is_full_of_the_pods_which_go_first(new_stack: NewStack, bench: Bench) -> None:
+    """The hub and the proxy end their old pods first; what a LimitRange gave those is free again."""
+    name = "tight"
+    limits = [{"type": "Container", "default": {"memory": "1Gi"}}]
+    limited = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"}, "spec": {"limits": limits}}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "tight"}}
+    stack = new_stack(name, hubDatabase="volume", imagePrefix=f"examplelab/binder-{name}-", timeout="60")
+    make(bench, name, limited, {**quota, "spec": {"hard": {"limits.memory": "64Gi"}}})
+    stack.up()
+    used = bench.kubectl("-n", name, "get", "resourcequota", "tight")["status"]["used"]["limits.memory"]
+    one_more = int(nodes.quantity(used)) + 2**30  # for binder, whose new pod comes before the old one goes
+    make(bench, name, {**quota, "spec": {"hard": {"limits.memory": str(one_more)}}})
+    stack.set("cullIdle", "700")
+    stack.set("labels.team", "physics")
+    text = stack.pulumi("up", "--yes").text
+    assert "Deployment/hub (pods restart)" in text
+    assert warnings(text) == []
+
+
+def test_rights_that_tiller_has_as_one_of_a_group_count(new_stack: NewStack, bench: Bench) -> None:
+    name, place = "grouped", "tiller-of-a-group"
+    admin = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    group = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": f"system:serviceaccounts:{place}"}
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": place},
+        "roleRef": admin, "subjects": [group],
+    }  # fmt: skip
+    make(bench, place, binding)
+    try:
+        stack = new_stack(name, imagePrefix=f"examplelab/binder-{name}-")
+        stack.set("tiller.namespace", place)
+        stack.set("tiller.role", "view")
+        assert f"{name}: first install, " in stack.pulumi("preview").text
+        stack.up()
+        stack.pulumi("destroy", "--yes", "--skip-preview")
+    finally:
+        bench.space.run("kubectl", "delete", "clusterrolebinding", place)
+        bench.space.run("kubectl", "delete", "namespace", place, "--wait=false")

@@ -1,5 +1,6 @@
 """Whether a pod finds a node."""
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -88,3 +89,216 @@ def test_size() -> None:
     apart = [node(cpu="4", memory="1Gi"), node(cpu="1", memory="4Gi")]
     assert nodes.why_none(both, apart) == "no node is large enough for all that a pod asks for together"
     assert nodes.why_none(pod(container(requests={"memory": "lots"})), [node()]) == ""
+
+
+@pytest.mark.parametrize(
+    ("suffix", "factor"),
+    [
+        ("n", "1e-9"), ("u", "1e-6"), ("m", "1e-3"), ("", "1"),
+        ("k", "1e3"), ("M", "1e6"), ("G", "1e9"), ("T", "1e12"), ("P", "1e15"), ("E", "1e18"),
+        ("Ki", 2**10), ("Mi", 2**20), ("Gi", 2**30), ("Ti", 2**40), ("Pi", 2**50), ("Ei", 2**60),
+    ],
+)  # fmt: skip
+def test_every_suffix(suffix: str, factor: str | int) -> None:
+    assert nodes.quantity(f"3{suffix}") == 3 * Decimal(factor)
+    assert nodes.quantity(f"0.5{suffix}") == Decimal(factor) / 2
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("15.", "15"), (".5Gi", 2**29), ("+5", "5"), ("-1", "-1"), ("1E3", "1e3"), ("2e-3", "2e-3")]
+)
+def test_rarer_forms_of_quantities(text: str, number: str | int) -> None:
+    assert nodes.quantity(text) == Decimal(number)
+
+
+@pytest.mark.parametrize(
+    "text", [".", "m", "1e", "1mi", "1ki", "1i", "1GiB", "0x10", "NaN", "Infinity", "1,5", None, True]
+)
+def test_what_looks_like_a_quantity_and_is_none(text: object) -> None:
+    with pytest.raises(ValueError, match=re.escape(str(text))):
+        nodes.quantity(text)
+
+
+def test_what_comes_first_asks_for_the_most_of_one_container_also_of_what_no_other_needs() -> None:
+    first = [container(requests={"cpu": "300m"}), container(limits={"cpu": "500m", "memory": "1Gi"})]
+    assert nodes.requests(pod(container(requests={"cpu": "400m"}), initContainers=first)) == {
+        "cpu": Decimal("0.5"),
+        "memory": Decimal(2**30),
+    }
+    assert nodes.requests(pod(initContainers=first[:1])) == {"cpu": Decimal("0.3")}
+
+
+NOTHING: list[dict[str, Any]] = [
+    {},
+    {"spec": None},
+    {"spec": {"containers": None, "initContainers": None, "nodeSelector": None, "tolerations": None}},
+    {"spec": {"containers": [{}, {"resources": None}, {"resources": {"limits": None, "requests": None}}]}},
+]
+BARE: list[dict[str, Any]] = [
+    {"metadata": {}, "spec": {}, "status": {}},
+    {"metadata": {"labels": None}, "spec": {"taints": None}, "status": {"allocatable": None}},
+]
+
+
+@pytest.mark.parametrize("bare", BARE)
+@pytest.mark.parametrize("template", NOTHING)
+def test_a_pod_that_asks_for_nothing_fits_a_node_that_says_nothing(
+    template: dict[str, Any], bare: dict[str, Any]
+) -> None:
+    assert nodes.requests(template) == {}
+    assert nodes.why_none(template, [bare]) == ""
+    assert nodes.why_none(pod(container(requests={"cpu": "100"})), [bare]) == "", "its size is not known yet"
+    assert nodes.why_none(pod(nodeSelector={"a": "b"}), [bare]) == "no node has the labels {'a': 'b'}"
+
+
+def test_all_labels_must_be_there_with_their_values() -> None:
+    wanted = pod(nodeSelector={"pool": "core", "zone": "a"})
+    apart = [node({"pool": "core"}), node({"zone": "a"}), node({"pool": "core", "zone": "b"})]
+    assert nodes.why_none(wanted, apart) == "no node has the labels {'pool': 'core', 'zone': 'a'}"
+    assert nodes.why_none(wanted, [*apart, node({"pool": "core", "zone": "a", "x": "y"})]) == ""
+
+
+@pytest.mark.parametrize(
+    ("toleration", "in_"),
+    [
+        ({"key": "a"}, True),
+        ({"key": "a", "value": "", "effect": ""}, True),
+        ({"key": "a", "operator": "Equal", "value": None, "effect": None}, True),
+        ({"key": "", "operator": "Exists"}, True),
+        ({"operator": "Exists", "effect": "NoExecute"}, True),
+        ({"operator": "Exists", "effect": "NoSchedule"}, False),
+        ({"key": "a", "value": "x"}, False),
+        ({"key": "b"}, False),
+        ({"key": "b", "operator": "Exists"}, False),
+        ({}, False),
+    ],
+)
+@pytest.mark.parametrize("value", [{}, {"value": ""}, {"value": None}])
+def test_a_taint_without_a_value_that_also_ends_pods(
+    toleration: dict[str, Any], in_: bool, value: dict[str, Any]
+) -> None:
+    taint = {"key": "a", "effect": "NoExecute", **value}
+    why = nodes.why_none(pod(tolerations=[toleration]), [node(taints=[taint])])
+    assert why == ("" if in_ else "every node that fits keeps it out: taint a:NoExecute")
+
+
+def test_every_taint_of_a_node_must_be_tolerated_and_each_is_told_once() -> None:
+    taints = [{"key": "b", "effect": "NoSchedule"}, {"key": "a", "value": "x", "effect": "NoExecute"}]
+    both = [{"operator": "Exists", "key": key} for key in "ab"]
+    assert nodes.why_none(pod(), [node(taints=taints), node(taints=taints[:1])]) == (
+        "every node that fits keeps it out: taint a=x:NoExecute, taint b:NoSchedule"
+    )
+    assert nodes.why_none(pod(tolerations=both[:1]), [node(taints=taints)]) != ""
+    assert nodes.why_none(pod(tolerations=both), [node(taints=taints)]) == ""
+
+
+def test_taints_of_nodes_with_other_labels_do_not_matter() -> None:
+    away = node({"pool": "users"}, taints=[NOBODY])
+    assert nodes.why_none(pod(nodeSelector={"pool": "core"}), [away, node({"pool": "core"})]) == ""
+    assert nodes.why_none(pod(nodeSelector={"pool": "users"}), [away, node({"pool": "core"})]) == (
+        "every node that fits keeps it out: taint dedicated=core:NoSchedule"
+    )
+
+
+def test_the_size_of_a_node_that_keeps_the_pod_out_does_not_matter() -> None:
+    big = pod(container(requests={"memory": "16Gi"}))
+    assert nodes.why_none(big, [node(memory="64Gi", taints=[NOBODY]), node(memory="8Gi")]) == (
+        "no node is large enough: a pod asks for 16Gi memory, the largest node has 8Gi"
+    )
+
+
+@pytest.mark.parametrize(
+    ("resource", "asked", "there", "words"),
+    [
+        ("cpu", "100", "32", "100 cpu, the largest node has 32"),
+        ("cpu", "4", "3920m", "4 cpu, the largest node has 3.92"),
+        ("cpu", "1e3", "1", "1000 cpu, the largest node has 1"),
+        ("memory", "1Gi", "1Mi", "1Gi memory, the largest node has 1Mi"),
+        ("memory", "768Mi", "512Mi", "768Mi memory, the largest node has 512Mi"),
+        ("memory", "1.5Gi", "1Gi", "1.5Gi memory, the largest node has 1Gi"),
+        ("memory", "1000Ki", "1000", "1024000 memory, the largest node has 1000"),
+        ("memory", "100Gi", "10Gi", "100Gi memory, the largest node has 10Gi"),
+        ("ephemeral-storage", "20Gi", "10Gi", "20Gi ephemeral-storage, the largest node has 10Gi"),
+        ("nvidia.com/gpu", "2", "1", "2 nvidia.com/gpu, the largest node has 1"),
+    ],
+)
+def test_amounts_are_told_as_people_write_them(resource: str, asked: str, there: str, words: str) -> None:
+    why = nodes.why_none(pod(container(limits={resource: asked})), [node(**{resource: there})])
+    assert why == f"no node is large enough: a pod asks for {words}"
+    assert nodes.why_none(pod(container(limits={resource: there})), [node(**{resource: there})]) == ""
+
+
+def test_of_several_resources_the_one_that_is_too_large_is_told() -> None:
+    wanted = pod(container(requests={"cpu": "4", "memory": "16Gi"}))
+    assert nodes.why_none(wanted, [node(cpu="4", memory="8Gi")]) == (
+        "no node is large enough: a pod asks for 16Gi memory, the largest node has 8Gi"
+    )
+
+
+def test_what_a_node_says_of_its_size_may_be_unreadable() -> None:
+    assert nodes.why_none(pod(container(requests={"cpu": "100"})), [node(cpu="many")]) == ""
+
+
+@pytest.mark.parametrize("text", ["1_000", "1e3Gi", " 5", "\u0661"])
+def test_what_only_python_takes_for_a_number(text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text.strip())):
+        nodes.quantity(text)
+
+
+def test_a_sidecar_counts_beside_the_containers() -> None:
+    sidecar = {**container(requests={"cpu": "2"}), "restartPolicy": "Always"}
+    assert nodes.requests(pod(container(requests={"cpu": "3"}), initContainers=[sidecar])) == {"cpu": Decimal(5)}
+
+
+def test_a_node_that_lists_its_resources_has_no_others() -> None:
+    wanted = pod(container(limits={"nvidia.com/gpu": 1}))
+    assert nodes.why_none(wanted, [node(cpu="4", memory="8Gi")]) == (
+        "no node is large enough: a pod asks for 1 nvidia.com/gpu, the largest node has 0"
+    )
+
+
+def test_two_amounts_that_differ_a_little_are_told_apart() -> None:
+    why = nodes.why_none(pod(container(requests={"memory": "8Gi"})), [node(memory="8150Mi")])
+    asked, there = why.removeprefix("no node is large enough: a pod asks for ").split(" memory, the largest node has ")
+    assert asked != there
+
+
+def test_a_taint_that_is_tolerated_is_no_reason() -> None:
+    taints = [{"key": "a", "effect": "NoSchedule"}, {"key": "b", "effect": "NoSchedule"}]
+    why = nodes.why_none(pod(tolerations=[{"key": "a", "operator": "Exists"}]), [node(taints=taints)])
+    assert why == "every node that fits keeps it out: taint b:NoSchedule"
+
+
+@pytest.mark.parametrize(
+    ("amounts", "words"),
+    [
+        (["3"], ["3"]),
+        (["500m"], ["0.5"]),
+        (["3Gi"], ["3Gi"]),
+        (["1.55Gi"], ["1.6Gi"]),
+        (["64Gi", "512Mi"], ["64Gi", "512Mi"]),
+        (["8Gi", "8150Mi"], ["8192Mi", "8150Mi"]),
+        (["8Gi", "8388600Ki"], ["8388608Ki", "8388600Ki"]),
+        (["8Gi", "8589934591"], ["8589934592", "8589934591"]),
+        (["8Gi", "8Gi"], ["8Gi", "8Gi"]),
+        (["8Gi", "0"], ["8Gi", "0"]),
+    ],
+)
+def test_amounts_are_told_as_exactly_as_it_takes(amounts: list[str], words: list[str]) -> None:
+    assert nodes.told(*map(nodes.quantity, amounts)) == words
+
+
+def test_what_comes_first_runs_beside_the_sidecars_before_it() -> None:
+    def first(cpu: str, **more: str) -> dict[str, Any]:
+        return {**container(requests={"cpu": cpu}), **more}
+
+    sidecar = first("2", restartPolicy="Always")
+    assert nodes.requests(pod(container(), initContainers=[first("5"), sidecar])) == {"cpu": Decimal(5)}
+    assert nodes.requests(pod(container(), initContainers=[sidecar, first("5")])) == {"cpu": Decimal(7)}
+    assert nodes.requests(pod(container(), initContainers=[sidecar, sidecar])) == {"cpu": Decimal(4)}
+
+
+def test_limits_are_reckoned_by_themselves() -> None:
+    one = pod(container(limits={"cpu": "2"}, requests={"cpu": "1", "memory": "1Gi"}))
+    assert nodes.limits(one) == {"cpu": 2}
+    assert nodes.requests(one) == {"cpu": 1, "memory": 2**30}

@@ -90,3 +90,140 @@ def test_users_servers_and_builds_as_settings_decide_them() -> None:
         "hub.jupyter.org_dedicated",
     }
     assert launches.pods({})[launches.USER]["spec"]["containers"][0]["resources"] == {}
+
+
+def one(kind: str, version: str = "v1") -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind}
+
+
+def test_the_rights_that_helm_needs() -> None:
+    assert rights.needed([]) == [("", "secrets", verb) for verb in ("get", "list", "create", "update", "delete")]
+    got = rights.needed([one("NetworkPolicy", "networking.k8s.io/v1"), one("Secret"), one("Service"), one("Secret")])
+    assert got[5:] == [
+        *(("", "secrets", verb) for verb in ("get", "create", "patch", "delete")),
+        *(("", "services", verb) for verb in ("get", "create", "patch", "delete")),
+        *(("networking.k8s.io", "networkpolicies", verb) for verb in ("get", "create", "patch", "delete")),
+    ]
+
+
+RIGHT = ("apps", "deployments", "patch")
+
+
+@pytest.mark.parametrize(
+    ("rules", "given"),
+    [
+        ([rule("apps", "deployments", "patch")], True),
+        ([rule("*", "deployments", "patch")], True),
+        ([rule("apps", "*", "patch")], True),
+        ([rule("apps", "deployments", "*")], True),
+        ([rule(",apps,batch", "jobs,deployments", "get,patch")], True),
+        ([rule("", "deployments", "patch")], False),
+        ([rule("apps", "deployments/scale", "patch")], False),
+        ([rule("apps", "statefulsets", "patch")], False),
+        ([rule("apps", "deployments", "get,create")], False),
+        ([rule("apps", "deployments", "get"), rule("batch", "*", "patch"), rule("apps", "jobs", "*")], False),
+        ([rule("batch", "jobs", "get"), rule("apps", "deployments", "patch")], True),
+        ([rule("apps", "deployments", "patch", resourceNames=["hub"])], False),
+        ([rule("apps", "deployments", "patch", resourceNames=["hub"]), rule("*", "*", "*")], True),
+        ([rule("apps", "deployments", "patch", resourceNames=[])], True),
+        ([rule("apps", "deployments", "patch", resourceNames=None)], True),
+        ([{"nonResourceURLs": ["*"], "verbs": ["*"]}], False),
+        ([{"apiGroups": None, "resources": ["*"], "verbs": ["*"]}], False),
+    ],
+)
+def test_what_a_rule_gives(rules: list[dict[str, Any]], given: bool) -> None:
+    assert rights.lacking({"rules": rules}, [RIGHT]) == ([] if given else [RIGHT])
+
+
+@pytest.mark.parametrize("role", [{}, {"rules": None}, {"rules": []}])
+def test_a_role_without_rules_gives_nothing(role: dict[str, Any]) -> None:
+    assert rights.lacking(role, WANTED) == WANTED
+
+
+def test_only_what_is_lacking_is_told() -> None:
+    found = rights.lacking({"rules": [rule("", "*", "*"), rule("apps", "*", "get,create,patch")]}, WANTED)
+    assert found == [("apps", "deployments", "delete")]
+    (told,) = rights.refusals("deployer", found)
+    assert told.about == "ClusterRole/deployer"
+    assert told.reason.endswith("role deployer is too small for this chart: it cannot delete deployments.apps")
+    assert told.advice == "pulumi config set --path tiller.role cluster-admin"
+
+
+@pytest.mark.parametrize(
+    ("count", "kinds"),
+    [(1, "r0"), (6, "r0, r1, r2, r3, r4, r5"), (9, "r0, r1, r2, r3, r4, r5 and 3 more kinds")],
+)
+def test_of_many_kinds_six_are_named(count: int, kinds: str) -> None:
+    lacking = [("", f"r{n}", verb) for n in range(count) for verb in ("get", "patch")]
+    (told,) = rights.refusals("view", lacking)
+    assert told.reason == f"tiller's role view is too small for this chart: it cannot get, patch {kinds}"
+
+
+def test_a_role_that_is_not_there() -> None:
+    told = rights.no_role("nobody")
+    assert (told.about, told.advice) == ("ClusterRole/nobody", "pulumi config set --path tiller.role cluster-admin")
+    assert told.reason == "cluster role nobody does not exist, so tiller would have no rights"
+
+
+def test_a_person_who_may_not_act_as_tiller() -> None:
+    told = rights.no_acting("serviceaccounts/tiller")
+    assert (told.about, told.advice) == ("", "the right to act as tiller, which cluster administrators have")
+    assert told.reason == "you cannot impersonate serviceaccounts/tiller, and the release is installed as tiller"
+
+
+ACCOUNT = {"kind": "ServiceAccount", "name": "tiller", "namespace": "kube-system"}
+OTHER = {"kind": "ServiceAccount", "name": "other", "namespace": "kube-system"}
+
+
+@pytest.mark.parametrize(
+    ("name", "subjects", "elsewhere"),
+    [
+        ("x", [ACCOUNT], True),
+        ("x", [OTHER, {**ACCOUNT, "apiGroup": ""}], True),
+        ("x", [OTHER], False),
+        ("x", [{**ACCOUNT, "namespace": "other"}], False),
+        ("x", [{**ACCOUNT, "kind": "User"}], False),
+        ("x", [{"kind": "ServiceAccount", "name": "tiller"}], False),
+        ("x", [], False),
+        ("x", None, False),
+        ("tiller", [ACCOUNT], False),
+        ("tiller-deployer", [ACCOUNT], False),
+        ("tillers", [ACCOUNT], True),
+        ("my-tiller", [ACCOUNT], True),
+    ],
+)
+def test_rights_that_somebody_else_gave(name: str, subjects: Any, elsewhere: bool) -> None:
+    found = {"metadata": {"name": name}, "subjects": subjects}
+    assert rights.bound_elsewhere([found], TILLER) is elsewhere
+    assert rights.bound_elsewhere([{"metadata": {"name": "z"}}, found], TILLER) is elsewhere
+    assert rights.bound_elsewhere([], TILLER) is False
+
+
+EVERY_ACCOUNT = {"kind": "Group", "name": "system:serviceaccounts"}
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("system:service-account-issuer-discovery", EVERY_ACCOUNT),
+        ("system:discovery", {"kind": "Group", "name": "system:authenticated"}),
+        ("x", {"kind": "Group", "name": "system:masters"}),
+        ("x", {"kind": "Group", "name": "system:serviceaccounts:other"}),
+        ("x", {"kind": "User", "name": "system:serviceaccount:other:tiller"}),
+    ],
+)
+def test_what_every_cluster_binds_says_nothing_of_tiller(name: str, subject: dict[str, str]) -> None:
+    assert rights.bound_elsewhere([{"metadata": {"name": name}, "subjects": [subject]}], TILLER) is False
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        EVERY_ACCOUNT,
+        {"kind": "Group", "name": "system:serviceaccounts:kube-system"},
+        {"kind": "User", "name": "system:serviceaccount:kube-system:tiller"},
+    ],
+)
+def test_rights_that_tiller_has_by_its_group_or_user_name(subject: dict[str, str]) -> None:
+    found = {"metadata": {"name": "permissive-binding"}, "subjects": [subject]}
+    assert rights.bound_elsewhere([found], TILLER) is True

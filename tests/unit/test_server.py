@@ -16,19 +16,22 @@ from components.server import Findings, LookError, Question
 from components.settings import TillerSettings
 
 OK = Answer(0, "", "")
+LIMITING = "resourcequotas,limitranges"
 TILLER = TillerSettings(namespace="kube-system", name="tiller", binding="tiller", role="view")
 
 
 @dataclass
 class Kubectl:
-    """Answers by the words of a command; keeps what was asked, with the objects that went in."""
+    """Answers by the words of a command and the kinds that go in with it; keeps what was asked."""
 
     answers: dict[tuple[str, ...], Answer] = field(default_factory=dict)
     asked: list[tuple[tuple[str, ...], list[Any]]] = field(default_factory=list)
 
     async def __call__(self, *args: str, stdin: str = "") -> Answer:
-        self.asked.append((args, json.loads(stdin)["items"] if stdin else []))
-        return next((answer for words, answer in self.answers.items() if set(words) <= set(args)), OK)
+        items = json.loads(stdin)["items"] if stdin else []
+        self.asked.append((args, items))
+        said = {*args, *(one["kind"] for one in items)}
+        return next((answer for words, answer in self.answers.items() if set(words) <= said), OK)
 
     def sent(self, verb: str) -> list[Any]:
         return [item for args, items in self.asked for item in items if args[0] == verb]
@@ -238,7 +241,7 @@ def test_a_policy_that_cannot_be_asked_is_a_warning() -> None:
 @pytest.mark.parametrize("pods", ['pods "hub-preview"', "pods"])
 def test_who_may_make_no_pods_learns_nothing_of_them(pods: str) -> None:
     text = f'Error from server (Forbidden): {pods} is forbidden: User "me" cannot create resource "pods"\n'
-    assert asked(Kubectl({("create", "json"): Answer(1, "", text)}), [], [deployment("hub")]).refusals == []
+    assert asked(Kubectl({("create", "Pod"): Answer(1, "", text)}), [], [deployment("hub")]).refusals == []
 
 
 def test_a_fault_whose_object_the_server_does_not_name_is_asked_about_alone() -> None:
@@ -258,29 +261,63 @@ def test_a_full_quota_has_room_for_a_pod_whose_predecessor_goes_first() -> None:
     text = QUOTA.format('pods "hub-preview"') + QUOTA.format('pods "proxy-preview"')
     old = [deployment("hub", strategy={"type": "Recreate"}), deployment("proxy")]
     new = json.loads(json.dumps(old).replace('"image": "a"', '"image": "b"'))
-    found = asked(Kubectl({("create", "json"): Answer(1, "", text)}), old, new)
+    found = asked(Kubectl({("create", "Pod"): Answer(1, "", text)}), old, new)
     assert [r.about for r in found.refusals] == ["Deployment/proxy (its pods)"]
 
 
 def test_a_quota_is_reckoned_over_all_objects_and_not_said_twice() -> None:
-    quota = plain("ResourceQuota", "q") | {"spec": {"hard": {"pods": "2", "services": "0"}}, "status": {"used": {}}}
+    hard = {"pods": "2", "services": "0", "secrets": "1", "limits.memory": "2Gi"}
+    quota = plain("ResourceQuota", "q") | {"spec": {"hard": hard}, "status": {"used": {}}}
+    limits = plain("LimitRange", "l") | {"spec": {"limits": [{"type": "Container", "default": {"memory": "1Gi"}}]}}
     said = QUOTA.format('services "s"').replace("x=1", "services=1")
     answers = {
-        ("get", "resourcequotas"): Answer(0, json.dumps({"items": [quota]}), ""),
-        ("create", "name"): Answer(1, "", said),
+        ("get", LIMITING): Answer(0, json.dumps({"items": [quota, limits]}), ""),
+        ("create", "Service"): Answer(1, "", said),
     }
-    new = [deployment(name) for name in "abc"] + [plain("Service", "s") | {"spec": {}}]
+    new = [*map(deployment, "abc"), plain("Secret", "s"), plain("Service", "s") | {"spec": {}}]
     found = reasons(asked(Kubectl(answers), [], new))
-    assert len(found) == 2
     assert "exceeded quota: q, requested: services=1" in found[0]
-    assert found[1] == "ResourceQuota/q: 3 new pods do not fit: 2 allowed, 0 in use"
+    assert found[1:] == [
+        "ResourceQuota/q: 3 new pods do not fit: 2 allowed, 0 in use",
+        "ResourceQuota/q: 2 new secrets do not fit: 1 allowed, 0 in use",  # one is Helm's own record
+        "ResourceQuota/q: 3Gi new limits.memory do not fit: 2Gi allowed, 0 in use",
+    ]
+
+
+@pytest.mark.parametrize(("number", "secrets"), [(1, 1), (10, 1), (11, 0)])
+def test_helm_makes_room_for_a_record_before_it_keeps_too_many(number: int, secrets: int) -> None:
+    person = Kubectl()
+    asked(person, [], [plain("ConfigMap", "a")], next_record=number)
+    assert [o["kind"] for o in person.sent("create")] == ["ConfigMap", *["Secret"] * secrets]
+
+
+def test_limits_that_may_not_be_read_are_no_limits() -> None:
+    quota = plain("ResourceQuota", "q") | {"spec": {"hard": {"pods": "0"}}}
+    for got in (forbidden("limitranges"), Answer(1, json.dumps({"items": [quota]}), "limitranges is forbidden")):
+        found = asked(Kubectl({("get", LIMITING): got}), [], [deployment("hub")])
+        assert len(found.refusals) == bool(got.out)
+
+
+def test_a_daemon_set_on_no_node_is_a_warning_since_helm_is_content() -> None:
+    node = plain("Node", "n") | {"spec": {}, "status": {"allocatable": {"memory": "1Gi"}}}
+    person = Kubectl({("get", "nodes"): Answer(0, json.dumps({"items": [node]}), "")})
+    new = {**deployment("hub"), "kind": "DaemonSet"}
+    new["spec"]["template"]["spec"]["nodeSelector"] = {"pool": "users"}
+    found = asked(person, [], [new])
+    assert found.refusals == []
+    assert found.warnings == ["DaemonSet/hub would have no pod: no node has the labels {'pool': 'users'}"]
+    spec = new["spec"]["template"]["spec"]
+    spec |= {"nodeSelector": {}, "containers": [{"resources": {"requests": {"memory": "2Gi"}}}]}
+    found = asked(person, [], [new])
+    assert "a pod asks for 2Gi memory, the largest node has 1Gi" in reasons(found)[0]
+    assert found.warnings == []
 
 
 def test_the_hubs_own_pods_are_warned_of_and_do_not_stop_the_release() -> None:
     text = 'Error from server (Forbidden): pods "users-server-preview" is forbidden: violates PodSecurity "x"\n'
     node = plain("Node", "n") | {"spec": {}, "status": {"allocatable": {}}}
     answers = {
-        ("create", "json"): Answer(1, "", text),
+        ("create", "Pod"): Answer(1, "", text),
         ("get", "nodes"): Answer(0, json.dumps({"items": [node]}), ""),
     }
     pod = {"spec": {"containers": [], "nodeSelector": {"pool": "users"}}}
@@ -345,10 +382,10 @@ def test_what_pulumi_makes_beside_the_release_is_asked_about_as_the_person() -> 
 def test_it_counts_for_quotas_unless_it_is_there() -> None:
     quota = plain("ResourceQuota", "q") | {"spec": {"hard": {"services.loadbalancers": "0"}}, "status": {}}
     quotas = Answer(0, json.dumps({"items": [quota]}), "")
-    found = asked(Kubectl({("get", "resourcequotas"): quotas}), [], [plain("ConfigMap", "a")], own=[LOADBALANCER])
+    found = asked(Kubectl({("get", LIMITING): quotas}), [], [plain("ConfigMap", "a")], own=[LOADBALANCER])
     assert reasons(found) == ["ResourceQuota/q: 1 new services.loadbalancers do not fit: 0 allowed, 0 in use"]
     exists = 'Error from server (AlreadyExists): error when creating "STDIN": services "external" already exists\n'
-    answers = {("get", "resourcequotas"): quotas, ("create", "name"): Answer(1, "", exists)}
+    answers = {("get", LIMITING): quotas, ("create", "name"): Answer(1, "", exists)}
     assert reasons(asked(Kubectl(answers), [], [plain("ConfigMap", "a")], own=[LOADBALANCER])) == []
 
 

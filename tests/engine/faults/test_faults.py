@@ -201,3 +201,17 @@ def test_a_first_install_without_a_fault_is_told_as_such_and_not_refused(bench: 
 def test_the_corpus_is_large_enough() -> None:
     assert len(CORPUS) >= 40
     assert len({fault["name"] for fault in CORPUS}) == len(CORPUS)
+
+
+ODD = ['t0p&<secret>"\\ä', "first t0p-line\nsecond t0p-line\n"]
+
+
+def test_secrets_that_the_server_quotes_are_hidden(bench: Bench) -> None:
+    """As labels they are refused, and the server says what it was given."""
+    name = "odd-secrets"
+    stack = bench.stack(name, {**STACK, "release": name, "tiller": f"name: tiller-{name}"})
+    places = [f'binderhub:secretValues["service.labels.{letter}"]' for letter in "ab"]
+    stack.space.pulumi("config", "set-all", "--path", secrets=dict(zip(places, ODD, strict=True)))
+    result = stack.pulumi("preview", check=False)
+    assert result.text.count('Invalid value: "[secret]"') >= 2, result.text
+    assert "t0p" not in result.text
