@@ -1,12 +1,12 @@
 # Everything here works on a fresh machine with Python >= 3.11 and make. PYTHON=... chooses another Python.
 PYTHON ?= python3
-STACK ?= dev
-CHART ?=
-KEEP ?=
+STACK := dev
+CHART :=
+KEEP :=
 # UPGRADE=1 is FROM=HEAD: the committed program first, then the working tree over it.
-UPGRADE ?=
-FROM ?= $(if $(UPGRADE),HEAD)
-NODES ?=
+UPGRADE :=
+FROM = $(if $(UPGRADE),HEAD)
+NODES :=
 VENV := .venv
 RUN := $(VENV)/bin/python
 # Also where the ambient setting says not to: without compiled files every start of the program takes 3 s more.

@@ -202,9 +202,13 @@ def _forms(secret: str) -> Iterator[str]:
 
 _ROLE: Final = "the rights of tiller: pulumi config set --path tiller.role cluster-admin"
 _PRIVILEGED: Final = "pod-security.kubernetes.io/enforce=privileged --overwrite"
+# Tiller is a service account of the cluster; people seldom are.
+_TILLER: Final = '[Uu]ser "system:serviceaccount:[^"]*"'
+_BEYOND: Final = r"(cannot \w+ resource|attempting to grant RBAC permissions)"
 _ADVICE: Final = {
     "cannot impersonate": "the right to act as tiller, which cluster administrators have",
-    r"cannot \w+ resource|attempting to grant RBAC permissions": _ROLE,
+    rf"{_TILLER} .*{_BEYOND}": _ROLE,
+    _BEYOND: "rights of your own: kubectl auth can-i --list -n {namespace}",
     "exceeded quota|failed quota|do not fit": (
         "kubectl -n {namespace} describe resourcequota; have it raised, or ask for less"
     ),

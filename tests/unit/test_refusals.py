@@ -153,7 +153,7 @@ VALUES = {
         ('Invalid value: "True"', ""),
         (f"forbidden: {QUOTA}", "kubectl -n x describe resourcequota; have it raised, or ask for less"),
         (
-            'User "t" cannot patch resource "secrets"',
+            'User "system:serviceaccount:kube-system:tiller" cannot patch resource "secrets"',
             "the rights of tiller: pulumi config set --path tiller.role cluster-admin",
         ),
         (
@@ -476,6 +476,8 @@ def test_secrets_are_taken_out_of_reason_and_advice_and_the_object_stays() -> No
 # --- advice -------------------------------------------------------------------------------------------------------
 
 ROLE = "the rights of tiller: pulumi config set --path tiller.role cluster-admin"
+OWN_RIGHTS = "rights of your own: kubectl auth can-i --list -n x"
+ACCOUNT = "system:serviceaccount:kube-system:tiller"
 RESOURCES = "kubectl -n x describe resourcequota; have it raised, or ask for less"
 BACK = "take the change back; this object would have to be deleted first, with all that it holds"
 PODS = 'pods "binder-preview" is forbidden:'
@@ -486,8 +488,10 @@ PODS = 'pods "binder-preview" is forbidden:'
     [
         ('User "me" cannot impersonate resource "serviceaccounts" in API group ""',
          "the right to act as tiller, which cluster administrators have"),
-        ('services "binder" is forbidden: User "t" cannot patch resource "services"', ROLE),
-        ('roles "hub" is forbidden: user "t" is attempting to grant RBAC permissions not currently held', ROLE),
+        (f'services "binder" is forbidden: User "{ACCOUNT}" cannot patch resource "services"', ROLE),
+        (f'roles "hub" is forbidden: user "{ACCOUNT}" (groups=["a"]) is attempting to grant RBAC permissions', ROLE),
+        ('services "binder" is forbidden: User "me" cannot create resource "services"', OWN_RIGHTS),
+        ('roles "hub" is forbidden: user "me" is attempting to grant RBAC permissions not currently held', OWN_RIGHTS),
         (f"{PODS} {QUOTA}", RESOURCES),
         (f"{PODS} failed quota: q: must specify requests.memory for: hub", RESOURCES),
         ("4 new deployments.apps do not fit: 3 allowed, 0 in use", RESOURCES),
