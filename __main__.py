@@ -36,7 +36,7 @@ hub = BinderHub(
         adopt=stack.adopt_release,
         installer=cluster.as_account(stack.cluster, kubeconfig, tiller.account),
         requires=[tiller, namespace],
-        look=waits.unready_pods(kubeconfig.paths, kubeconfig.context, stack.namespace),
+        look=waits.unready_pods(kubeconfig, stack.namespace),
     ),
 )
 preview.check(preview.Subject(stack, values, kubeconfig, operator), tiller.account, tiller.bound, hub.installed)

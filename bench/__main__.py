@@ -20,10 +20,9 @@ from rich.console import Console
 from components import settings
 from rehearsal import cluster, runs, sources, toolchain, workspace
 from rehearsal.screen import Screen
-from rehearsal.workspace import StackFile, Workspace
+from rehearsal.workspace import Workspace
 
 STACK: Final = "dev"
-CHART: Final = "bench-chart"
 # Seconds that the check may add to a preview, by what changes.
 LIMITS: Final = {"nothing": 0.2, "one setting": 0.6}
 _CHANGE: Final = {f"{settings.PROJECT}:imagePrefix": "examplelab/binder-bench-"}
@@ -68,7 +67,7 @@ def _running(screen: Screen) -> Iterator[Workspace]:
         file = workspace.strip((space.folder / f"Pulumi.{STACK}.yaml").read_text())
         file = sources.put_chart(sources.STAND_IN, space.folder, file)
         with screen.step("up"):
-            workspace.prepare(space, STACK, StackFile(file.config, file.secrets, file.filled))
+            workspace.prepare(space, STACK, file)
             space.pulumi("up", "--yes", "--skip-preview")
         yield space
 

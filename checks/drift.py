@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from checks import masks
 from checks.fields import MAPS, MISSING, Path, Step, at, leaves, prefixes, text
+from components import nodes
 from components.objects import Key, Object
 
 Wanted = Mapping[Path, Any]
@@ -30,12 +31,6 @@ ITEM: Final = object()
 # kubectl's notes to itself. What `apply` changed is seen by itself, and a restart changes no setting.
 _NOTES: Final = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "kubectl.kubernetes.io/restartedAt"})
 _QUANTITIES: Final = frozenset({"capacity", "divisor", "hard", "limits", "requests", "sizeLimit"})
-_QUANTITY: Final = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(n|u|m|k|[KMGTPE]i?)?")
-_FACTORS: Final = {
-    **{"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1, "k": 1e3, "K": 1e3},
-    **{letter: 1000.0 ** (power + 2) for power, letter in enumerate("MGTPE")},
-    **{f"{letter}i": 1024.0 ** (power + 1) for power, letter in enumerate("KMGTPE")},
-}
 
 
 @dataclass(frozen=True)
@@ -168,13 +163,14 @@ def _same(expected: Any, there: Any, path: Path) -> bool:
     if expected is MISSING or there is MISSING:
         in_map = len(path) > 1 and path[-2].value in MAPS
         return not in_map and not (there if expected is MISSING else expected)
-    amounts = _amount(expected), _amount(there)
-    return any(step.value in _QUANTITIES for step in path) and None not in amounts and amounts[0] == amounts[1]
+    return any(step.value in _QUANTITIES for step in path) and _same_amount(expected, there)
 
 
-def _amount(value: Any) -> float | None:
-    match = _QUANTITY.fullmatch(str(value))
-    return round(float(match[1]) * _FACTORS[match[2] or ""], 9) if match else None
+def _same_amount(expected: Any, there: Any) -> bool:
+    try:
+        return nodes.quantity(expected) == nodes.quantity(there)
+    except ValueError:
+        return False
 
 
 def _difference(key: Key, live: Object, path: Path, pair: Pair, author: Author | None) -> Difference:

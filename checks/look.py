@@ -25,7 +25,6 @@ _DRY_RUN: Final = (
     "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=false",
     f"--field-manager={expected.MANAGER}", "--show-managed-fields", "-o", "json", "-f", "-",
 )  # fmt: skip
-_BUSY: Final = ("pending-", "uninstalling")
 # How many kubectl at once: each waits for the network most of its time.
 _AT_ONCE: Final = 8
 _FORBIDDEN: Final = "(Forbidden)"
@@ -98,7 +97,7 @@ def look(found: state.State, kubectl: Kubectl, ignored: Collection[str] = ()) ->
 
 def _history(records: Answer, namespace: str, name: str) -> History:
     history = record.read(json.loads(records.out)["items"], namespace)
-    if history.status.startswith(_BUSY) or (history.status and not history.deployed):
+    if history.unfinished or (history.status and not history.deployed):
         raise RefusedError(
             f"release {namespace}/{name} is {history.status}: an operation on it goes on, was killed, or failed",
             "one whose last operation came to its end: wait, or see docs/recovery.md",

@@ -75,9 +75,7 @@ class Pulumi:
         """Return the stack's own cluster, as the program finds it. Raises `RunError` if it does not answer."""
         config = json.loads(self("config", "--json"))
         named = {key: config.get(f"kubernetes:{key}", {}).get("value") or "" for key in ("kubeconfig", "context")}
-        found = cluster.read(ClusterSettings(**named, identifier=""))
-        cluster.require_answer(found)
-        return found
+        return cluster.reach(ClusterSettings(**named, identifier=""))
 
 
 def selected_stack(command: str) -> str:

@@ -4,7 +4,7 @@ LoadBalancer Services of our own select the pods that the chart will make. Their
 install, so `hub_url` is in it, and they survive a reinstall. (Facts: binderhub-chart.md 3.4 option C, pulumi.md 11.2.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,12 +45,18 @@ _TARGETS: Final[dict[str, tuple[dict[str, str], int | str]]] = {
 
 
 def manifests(namespace: str, release: str) -> list[dict[str, Any]]:
-    """Return the two Services as the API takes them, for questions about them before they are made."""
+    """Return the two Services, the hub's first, as the API takes them: previews ask about them before they are made."""
     return [
         {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": labels.OWN,
+                # The usual wait also wants endpoints, and the pods come later, with the release.
+                "annotations": {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}"},
+            },
             "spec": {
                 "type": "LoadBalancer",
                 "selector": {**selector, "release": release},
@@ -74,15 +80,14 @@ class Address(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AddressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:Address", name, None, opts)
-        hub = self._service(HUB_SERVICE, args, *_TARGETS[HUB_SERVICE])
-        binder = self._service(BINDER_SERVICE, args, *_TARGETS[BINDER_SERVICE])
+        hub, binder = (self._service(one, args) for one in manifests(args.namespace, args.release))
         self.hub = hub.status.apply(first_address)
         self.hub_url = pulumi.Output.concat("http://", self.hub.apply(in_url))
         self.binder_url = pulumi.Output.concat("http://", binder.status.apply(first_address).apply(in_url))
         self.register_outputs({"hub": self.hub, "hub_url": self.hub_url, "binder_url": self.binder_url})
 
-    def _service(self, name: str, args: AddressArgs, selector: dict[str, str], target: int | str) -> Service:
-        limit = f"{args.timeout}s"
+    def _service(self, manifest: Mapping[str, Any], args: AddressArgs) -> Service:
+        name, limit = manifest["metadata"]["name"], f"{args.timeout}s"
         wait = Explained(
             f"{name}-wait",
             progress=f"waiting for an external address of service {name}",
@@ -90,18 +95,8 @@ class Address(pulumi.ComponentResource):
         )
         return Service(
             name,
-            metadata={
-                "name": name,
-                "namespace": args.namespace,
-                "labels": labels.OWN,
-                # The usual wait also wants endpoints, and the pods come later, with the release.
-                "annotations": {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}"},
-            },
-            spec={
-                "type": "LoadBalancer",
-                "selector": {**selector, "release": args.release},
-                "ports": [{"name": "http", "port": 80, "target_port": target}],
-            },
+            metadata=manifest["metadata"],
+            spec=manifest["spec"],
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=args.requires,

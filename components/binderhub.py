@@ -52,6 +52,11 @@ def make_namespace(name: str, protect: bool, provider: Provider) -> Namespace:
     )
 
 
+def own_description() -> str:
+    """Return how Helm's record says whose release it is. It stands there from the first day: a change is a revision."""
+    return f"pulumi {pulumi.get_project()}/{pulumi.get_stack()}"
+
+
 class BinderHub(pulumi.ComponentResource):
     """The release. Outputs: `namespace`, `release` and `chart_version`, each known once the release is deployed.
 
@@ -74,8 +79,7 @@ class BinderHub(pulumi.ComponentResource):
             repository_opts=RepositoryOptsArgs(repo=args.chart.repository) if args.chart.repository else None,
             values=args.values,
             timeout=args.timeout,
-            # Helm's own record then says whose release it is. From the first day, since a change is a revision.
-            description=f"pulumi {pulumi.get_project()}/{pulumi.get_stack()}",
+            description=own_description(),
             # In every stack: a failed upgrade that is not taken back leaves fields that no later one removes.
             atomic=True,
             cleanup_on_fail=True,

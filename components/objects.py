@@ -75,9 +75,8 @@ def by_key(found: Iterable[Object], namespace: str) -> dict[Key, dict[str, Any]]
 
     A manifest may leave it out and a rendered object has it. Hooks for `helm test` are left out: no install runs them.
     """
-    return {
-        _key(one, namespace): _bare(one, namespace) for one in found if not hooks(one) or hooks(one) - {"test", *_TESTS}
-    }
+    installed = [one for one in found if not hooks(one) or hooks(one) - {"test", *_TESTS}]
+    return {key_of(one, namespace): _bare(one, namespace) for one in installed}
 
 
 _TESTS: Final = ("test-success", "test-failure")
@@ -89,7 +88,8 @@ def hooks(one: Object) -> set[str]:
     return {event.strip() for event in events.split(",") if event.strip()}
 
 
-def _key(one: Object, namespace: str) -> Key:
+def key_of(one: Object, namespace: str) -> Key:
+    """Return the key of an object for a release in `namespace`."""
     own = one["metadata"].get("namespace") or ""
     return Key(one["kind"], one["metadata"]["name"], "" if own == namespace else own)
 

@@ -15,6 +15,7 @@ import pulumi
 from pulumi.output import Unknown
 
 from components import address, kubectl, launches, objects, refusals, rendering, server, story, tiller
+from components.binderhub import own_description
 from components.cluster import Kubeconfig
 from components.kubectl import Kubectl
 from components.objects import Change, Key, Object
@@ -122,18 +123,16 @@ class _Check:
             raise RefusedError(self.name, self.mask.all(advised))
 
     async def _look(self, person: Kubectl, installer: Kubectl) -> tuple[History | None, dict[Key, Any]]:
-        """Read the records and render, side by side; what the records' reader says of the cluster comes first."""
+        """Read the records and render, side by side; None stands for records that cannot be read."""
         asked = server.history(person, installer, self.given.release, self.given.namespace)
         history, new = await asyncio.gather(asked, self._render(), return_exceptions=True)
-        if isinstance(new, BaseException) and not isinstance(history, BaseException):
-            raise new
         if isinstance(history, server.LookError):
             pulumi.log.warn(f"server checks skipped: the records of {self.name} cannot be read: {history}")
-            if isinstance(new, BaseException):
-                raise new
-            return None, new
+            history = None
         if isinstance(history, BaseException):
             raise history
+        if isinstance(new, BaseException):
+            raise new
         return history, new
 
     async def _render(self) -> dict[Key, dict[str, Any]]:
@@ -156,7 +155,7 @@ class _Check:
         return objects.changes(old, new)
 
     def _ownership(self, history: History) -> list[Refusal]:
-        return story.ownership(history, self.name, _own_description(), self.installed, self.given.adopt_release)
+        return story.ownership(history, self.name, own_description(), self.installed, self.given.adopt_release)
 
     async def _asked(
         self,
@@ -188,7 +187,3 @@ class _Check:
         """Return what Pulumi itself makes beside a release."""
         account = tiller.manifests(TillerArgs(**vars(self.given.tiller)))
         return [*account, *address.manifests(self.given.namespace, self.given.release)]
-
-
-def _own_description() -> str:
-    return f"pulumi {pulumi.get_project()}/{pulumi.get_stack()}"

@@ -25,11 +25,9 @@ Secret = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision: its number, its status, how its maker described it, and its objects without their namespace."""
+    """One revision: its number, and its objects without their namespace."""
 
     number: int
-    status: str
-    description: str
     objects: Mapping[Key, Mapping[str, Any]]
 
 
@@ -89,7 +87,7 @@ def _revision(secret: Secret, namespace: str) -> Revision:
     body = contents(secret)
     manifests = [body.get("manifest") or "", *(hook["manifest"] for hook in body.get("hooks") or [])]
     found = [one for text in manifests for one in objects.parse(text)]
-    return Revision(number(secret), status(secret), _description(body), objects.by_key(found, namespace))
+    return Revision(number(secret), objects.by_key(found, namespace))
 
 
 def _description(body: Mapping[str, Any]) -> str:

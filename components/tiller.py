@@ -37,17 +37,15 @@ class Tiller(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TillerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:Tiller", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        account = ServiceAccount(
-            name, metadata={"name": args.name, "namespace": args.namespace, "labels": labels.OWN}, opts=child
-        )
+        account, binding = manifests(args)
+        made = ServiceAccount(name, metadata=account["metadata"], opts=pulumi.ResourceOptions(parent=self))
         self.binding = ClusterRoleBinding(
             name,
-            metadata={"name": binding_name(args.binding, args.role), "labels": labels.OWN},
-            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": args.role},
-            subjects=[{"kind": "ServiceAccount", "name": args.name, "namespace": args.namespace}],
+            metadata=binding["metadata"],
+            role_ref=binding["roleRef"],
+            subjects=binding["subjects"],
             # First away with the old rights, then the new ones.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[account], delete_before_replace=True),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[made], delete_before_replace=True),
         )
         self.account = f"system:serviceaccount:{args.namespace}:{args.name}"
         self.bound = self.binding.id
@@ -55,17 +53,16 @@ class Tiller(pulumi.ComponentResource):
 
 
 def manifests(args: TillerArgs) -> list[dict[str, Any]]:
-    """Return the account and its binding as the API takes them, for questions about them before they are made."""
-    account = {"kind": "ServiceAccount", "name": args.name, "namespace": args.namespace}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": args.role}
+    """Return the account and its binding as the API takes them: previews ask about them before they are made."""
+    account = {"name": args.name, "namespace": args.namespace}
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": args.name, "namespace": args.namespace}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**account, "labels": labels.OWN}},
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": binding_name(args.binding, args.role)},
-            "roleRef": role,
-            "subjects": [account],
+            "metadata": {"name": binding_name(args.binding, args.role), "labels": labels.OWN},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": args.role},
+            "subjects": [{"kind": "ServiceAccount", **account}],
         },
     ]
 

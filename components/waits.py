@@ -9,14 +9,15 @@ resource whose registration failed never gets one.
 import asyncio
 import contextlib
 import json
-import os
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import pulumi
 from pulumi.resource import DependencyResource
+
+from components import kubectl
+from components.cluster import Kubeconfig
 
 # Seconds between two looks; the first comes early enough that a short wait stays silent.
 _PAUSE: Final = 5
@@ -74,25 +75,19 @@ class Explained:
         return False  # no retry: the person decides
 
 
-def unready_pods(kubeconfigs: Iterable[str], context: str, namespace: str) -> Look:
+def unready_pods(kubeconfig: Kubeconfig, namespace: str) -> Look:
     """Return a look at the pods of a namespace that are not ready, each with its reason.
 
-    Asks kubectl, since it knows every way to log in; without one on the PATH there is nothing to see.
+    Without a kubectl on the PATH there is nothing to see.
     """
-    environment = {**os.environ, "KUBECONFIG": os.pathsep.join(kubeconfigs)}
-    command = ("--context", context, "-n", namespace, "--request-timeout=5s", "get", "pods,events", "-o", "json")
 
     async def look() -> list[str]:
-        kubectl = shutil.which("kubectl")
-        if not kubectl:
+        person = kubectl.find(kubeconfig)
+        if person is None:
             return []
-        quiet = asyncio.subprocess.DEVNULL
-        process = await asyncio.create_subprocess_exec(
-            kubectl, *command, stdin=quiet, stderr=quiet, stdout=asyncio.subprocess.PIPE, env=environment
-        )
-        out, _ = await process.communicate()
+        got = await person("-n", namespace, "get", "pods,events", "-o", "json")
         with contextlib.suppress(ValueError, KeyError):  # what is not an answer shows nothing
-            return reasons(json.loads(out)["items"]) if process.returncode == 0 else []
+            return [] if got.status else reasons(json.loads(got.out)["items"])
         return []
 
     return look

@@ -70,8 +70,8 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _show(outcome: Outcome, screen: Screen, as_json: bool) -> int:
     screen.table("Outputs", outcome.outputs)
-    if outcome.revision:
-        changed = {row["object"]: row["what"] for row in outcome.changed if isinstance(row, dict)}
+    if outcome.changed is not None:
+        changed = {row["object"]: row["what"] for row in outcome.changed}
         screen.table(f"Changed since {outcome.revision} ({len(changed)})", changed or {"nothing": ""})
     screen.table(f"Objects ({sum(outcome.objects.values())})", outcome.objects)
     if outcome.folder:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from components import labels
-from components.objects import WORKLOADS, Change, Key, pod_template
+from components.objects import WORKLOADS, Change, Key, key_of, pod_template
 from rehearsal.workspace import CommandError, Workspace
 
 # What moves by itself or follows from other objects.
@@ -51,7 +51,7 @@ def objects(space: Workspace, namespace: str) -> Objects:
 
 def by_key(items: list[dict[str, Any]], namespace: str) -> Objects:
     """Return those among the items of the API that the stack made."""
-    return {_key(item, namespace): _object(item) for item in items if made_by_stack(item)}
+    return {key_of(item, namespace): _object(item) for item in items if made_by_stack(item)}
 
 
 def made_by_stack(item: Mapping[str, Any]) -> bool:
@@ -61,11 +61,6 @@ def made_by_stack(item: Mapping[str, Any]) -> bool:
         return False  # made by a controller, which copies annotations on
     by_helm = "meta.helm.sh/release-name" in about.get("annotations", {})
     return bool(by_helm or labels.OWN.items() <= about.get("labels", {}).items())
-
-
-def _key(item: Mapping[str, Any], namespace: str) -> Key:
-    own = item["metadata"].get("namespace", "")
-    return Key(item["kind"], item["metadata"]["name"], "" if own == namespace else own)
 
 
 def _object(item: Mapping[str, Any]) -> Object:

@@ -37,7 +37,7 @@ class Outcome:
     seconds: dict[str, float] = field(default_factory=dict)
     pretended: list[str] = field(default_factory=list)
     preview: list[str] = field(default_factory=list)
-    changed: list[dict[str, str]] | str = ""
+    changed: list[dict[str, str]] | None = None
     outputs: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, int] = field(default_factory=dict)
     kubeconfig: str = ""
@@ -45,7 +45,7 @@ class Outcome:
 
     def as_json(self) -> str:
         """Return the outcome as one JSON object."""
-        return json.dumps({key: value for key, value in asdict(self).items() if value != ""}, indent=2)
+        return json.dumps({key: value for key, value in asdict(self).items() if value not in ("", None)}, indent=2)
 
 
 def elsewhere(file: StackFile) -> StackFile:

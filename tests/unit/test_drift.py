@@ -362,7 +362,7 @@ def test_a_hidden_difference_has_no_values() -> None:
 
 
 def deployed(*found: dict[str, Any]) -> Revision:
-    return Revision(1, "deployed", "", {Key(one["kind"], one["metadata"]["name"]): one for one in found})
+    return Revision(1, {Key(one["kind"], one["metadata"]["name"]): one for one in found})
 
 
 def test_the_objects_of_a_release_are_as_helm_puts_them_there() -> None:

@@ -13,8 +13,10 @@ import pytest
 from conftest import Engine
 
 from components import waits
+from components.cluster import Kubeconfig
 from components.waits import Explained, nothing_to_see, reasons, unready_pods
 
+KIND = Kubeconfig(paths=("/a", "/b"), context="kind", server="https://127.0.0.1", proxy="", content={})
 URN = "urn:pulumi:dev::binderhub::kubernetes:core/v1:Service::x"
 
 
@@ -231,11 +233,11 @@ def test_unready_pods_asks_kubectl(
     (tmp_path / "answer").write_text(json.dumps({"items": [pod("hub-1")]}))
     script = f'echo "$KUBECONFIG $*" > {tmp_path}/asked; echo noise >&2; cat {tmp_path}/answer'
     with_kubectl(tmp_path, monkeypatch, script)
-    assert loop.run_until_complete(unready_pods(("/a", "/b"), "kind", "ns")()) == ["pod hub-1: not ready yet"]
+    assert loop.run_until_complete(unready_pods(KIND, "ns")()) == ["pod hub-1: not ready yet"]
     asked = (tmp_path / "asked").read_text().split()
     assert asked == [
         "/a:/b",
-        *["--context", "kind", "-n", "ns", "--request-timeout=5s", "get", "pods,events", "-o", "json"],
+        *["--context", "kind", "--request-timeout=10s", "-n", "ns", "get", "pods,events", "-o", "json"],
     ]
 
 
@@ -243,11 +245,11 @@ def test_a_kubectl_that_fails_shows_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop
 ) -> None:
     with_kubectl(tmp_path, monkeypatch, 'echo "{"; exit 1')
-    assert loop.run_until_complete(unready_pods(("/a",), "kind", "ns")()) == []
+    assert loop.run_until_complete(unready_pods(KIND, "ns")()) == []
 
 
 def test_without_kubectl_there_is_nothing_to_see(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert loop.run_until_complete(unready_pods(("/a",), "kind", "ns")()) == []
+    assert loop.run_until_complete(unready_pods(KIND, "ns")()) == []
