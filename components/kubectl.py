@@ -8,8 +8,8 @@ from typing import Final
 
 from components.cluster import Kubeconfig
 
-# Seconds for one request; the API server was asked for a sign of life before.
-_PATIENCE: Final = 10
+# Seconds for one request: the server may wait 30 s for a webhook. It was asked for a sign of life before.
+_PATIENCE: Final = 35
 
 
 @dataclass(frozen=True)

@@ -21,28 +21,55 @@ _UNITS: Final = ("K", "M", "G", "T")
 
 def pods(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return pod templates by name, from the values of a release."""
-    server = (values.get("jupyterhub") or {}).get("singleuser") or {}
-    executor = (values.get("config") or {}).get("KubernetesBuildExecutor") or {}
-    tolerations = [*_DEDICATED, *(server.get("extraTolerations") or [])]
+    hub, config = values.get("jupyterhub") or {}, values.get("config") or {}
+    server, executor = hub.get("singleuser") or {}, config.get("KubernetesBuildExecutor") or {}
+    of_users = (hub.get("scheduling") or {}).get("userPods") or {}
+    users = {
+        "nodeSelector": dict(server.get("nodeSelector") or {}),
+        "tolerations": [*(of_users.get("tolerations") or _DEDICATED), *(server.get("extraTolerations") or [])],
+        "affinity": _affinity(server, (of_users.get("nodeAffinity") or {}).get("matchNodePurpose")),
+        "imagePullSecrets": _names(hub.get("imagePullSecrets"), (server.get("image") or {}).get("pullSecrets")),
+        **({"serviceAccountName": server["serviceAccountName"]} if server.get("serviceAccountName") else {}),
+        **(server.get("extraPodConfig") or {}),
+    }
+    builds = {
+        "nodeSelector": dict(executor.get("node_selector") or {}),
+        "tolerations": list(_DEDICATED),
+        "imagePullSecrets": _names(executor.get("image_pull_secrets")),
+        "volumes": [*_socket(values), *_login(executor, config.get("BinderHub") or {})],
+    }
     return {
-        USER: _template(server.get("nodeSelector"), tolerations, _resources(server), server.get("extraLabels")),
-        BUILD: _template(
-            executor.get("node_selector"), _DEDICATED, executor.get("resources") or {}, None, _socket(values)
-        ),
+        USER: _template(users, _resources(server), server.get("extraLabels")),
+        BUILD: _template(builds, executor.get("resources") or {}),
     }
 
 
-def _template(
-    selector: Any, tolerations: Any, resources: Mapping[str, Any], labels: Any, volumes: tuple[Any, ...] = ()
-) -> dict[str, Any]:
-    spec = {
-        "containers": [{"name": "main", "image": _IMAGE, "resources": resources}],
-        "nodeSelector": dict(selector or {}),
-        "tolerations": list(tolerations),
-        "volumes": list(volumes),
-        "automountServiceAccountToken": False,
-    }
-    return {"metadata": {"labels": dict(labels or {})}, "spec": spec}
+def _template(spec: Mapping[str, Any], resources: Mapping[str, Any], labels: Any = None) -> dict[str, Any]:
+    container = {"name": "main", "image": _IMAGE, "resources": resources}
+    usual = {"containers": [container], "automountServiceAccountToken": False}
+    return {"metadata": {"labels": dict(labels or {})}, "spec": {**usual, "volumes": [], **spec}}
+
+
+def _affinity(server: Mapping[str, Any], match: Any) -> dict[str, Any]:
+    """Return the node affinity that users' servers are held to; what they merely prefer keeps none of them away."""
+    terms = list((server.get("extraNodeAffinity") or {}).get("required") or [])
+    if match == "require":
+        purpose = {"key": "hub.jupyter.org/node-purpose", "operator": "In", "values": ["user"]}
+        terms.append({"matchExpressions": [purpose]})
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    return {"nodeAffinity": required} if terms else {}
+
+
+def _names(*lists: Any) -> list[dict[str, Any]]:
+    """Charts take names as they are or as the API writes them."""
+    given = [one for names in lists for one in names or []]
+    return [dict(one) if isinstance(one, Mapping) else {"name": one} for one in given]
+
+
+def _login(*classes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A build pushes with a secret; the chart makes it, unless it is told of another one."""
+    push_secret = next((traits["push_secret"] for traits in classes if traits.get("push_secret")), "")
+    return [{"name": "docker-config", "secret": {"secretName": push_secret}}] if push_secret else []
 
 
 def _socket(values: Mapping[str, Any]) -> tuple[Any, ...]:

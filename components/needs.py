@@ -1,12 +1,11 @@
-"""What the objects of a release need and the server does not check: classes, nodes, names that pods refer to.
+"""What the objects of a release need and the server does not check: classes, volumes, nodes.
 
 Pure functions over rendered objects and what the cluster has, as the API gives it. Without these, Helm waits its whole
 time limit and then says `context deadline exceeded`, or is content and the pod never starts.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from components import nodes
 from components.objects import WORKLOADS, Key, Object
@@ -21,8 +20,7 @@ _OF_DAEMON_SETS: Final = tuple(
     {"key": f"node.kubernetes.io/{name}", "operator": "Exists"}
     for name in ("not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
 )
-# Every namespace has these two.
-_ALWAYS_THERE: Final = frozenset({Key("ServiceAccount", "default"), Key("ConfigMap", "kube-root-ca.crt")})
+_NO_PROVISIONER: Final = "kubernetes.io/no-provisioner"
 
 
 def classes(touched: Iterable[Object], there: Iterable[Object]) -> Iterator[Refusal]:
@@ -44,15 +42,26 @@ def classes(touched: Iterable[Object], there: Iterable[Object]) -> Iterator[Refu
 
 def _storage(claim: Object, known: Mapping[str, Sequence[Object]]) -> Iterator[Refusal]:
     found, name = known.get("StorageClass", []), claim["spec"].get("storageClassName")
+    volumes = known.get("PersistentVolume", [])
     example = "pulumi config set hubStorageClass NAME, or hubDatabase memory"
     if name is None:
         notes = [c["metadata"].get("annotations") or {} for c in found]
         default = any(note.get(key) == "true" for note in notes for key in _DEFAULT_CLASS)
         # Without a default, the claim takes a volume that has no class either.
-        if not default and all(v["spec"].get("storageClassName") for v in known.get("PersistentVolume", [])):
+        if not default and not any(_may_take(claim, v, "") for v in volumes):
             yield Refusal(_about(claim), f"there is no default storage class ({_there(found)})", example)
-    elif name and not any(v["spec"].get("storageClassName") == name for v in known.get("PersistentVolume", [])):
+    elif name and not any(_may_take(claim, v, name) for v in volumes):
         yield from _named(claim, "storage class", name, found, example)
+        if any(c["metadata"]["name"] == name and c.get("provisioner") == _NO_PROVISIONER for c in found):
+            reason = f"storage class {name} makes no volumes by itself, and none of that class is free"
+            yield Refusal(_about(claim), reason, f"a PersistentVolume of that class, or {example}")
+
+
+def _may_take(claim: Object, volume: Object, name: str) -> bool:
+    """Whether a claim can have a volume: one of that class which nobody else claimed."""
+    claimed = volume["spec"].get("claimRef") or {}
+    of_class = (volume["spec"].get("storageClassName") or "") == name
+    return bool(of_class and claimed.get("name") in (None, claim["metadata"]["name"]))
 
 
 def _named(one: Object, what: str, name: str, there: Sequence[Object], advice: str) -> Iterator[Refusal]:
@@ -116,67 +125,3 @@ def _room_advice(reason: str) -> str:
         accept = 'pulumi config set --path acceptedRisks.emptyNodePool "why"'
         return f"kubectl get nodes --show-labels; then coreNodeSelector; for a pool that starts empty: {accept}"
     return "kubectl describe nodes; tolerations or resources in the values file"
-
-
-def references(workload: Object) -> Iterator[tuple[Key, str]]:
-    """Yield what the pods of a workload cannot start without, and what it is to them."""
-    spec = workload["spec"]["template"]["spec"]
-    yield from _keys("Secret", [one.get("name") for one in spec.get("imagePullSecrets") or []], "pull secret")
-    yield from _keys("ServiceAccount", [spec.get("serviceAccountName")])
-    for volume in spec.get("volumes") or []:
-        for source in [volume, *((volume.get("projected") or {}).get("sources") or [])]:
-            yield from _of_source(source)
-    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-        yield from _of_container(container)
-
-
-def _of_source(source: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
-    secret, config, claim = (source.get(k) or {} for k in ("secret", "configMap", "persistentVolumeClaim"))
-    if not secret.get("optional"):
-        yield from _keys("Secret", [secret.get("secretName") or secret.get("name")])
-    if not config.get("optional"):
-        yield from _keys("ConfigMap", [config.get("name")])
-    yield from _keys("PersistentVolumeClaim", [claim.get("claimName")])
-
-
-def _of_container(container: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
-    wholes = container.get("envFrom") or []
-    parts = [one.get("valueFrom") or {} for one in container.get("env") or []]
-    for kind, names in (("Secret", ("secretRef", "secretKeyRef")), ("ConfigMap", ("configMapRef", "configMapKeyRef"))):
-        for reference in [one.get(name) or {} for one in (*wholes, *parts) for name in names]:
-            if not reference.get("optional"):
-                yield from _keys(kind, [reference.get("name")])
-
-
-def _keys(kind: str, names: Iterable[str | None], what: str = "") -> Iterator[tuple[Key, str]]:
-    words = {"ConfigMap": "config map", "PersistentVolumeClaim": "volume claim", "ServiceAccount": "service account"}
-    yield from ((Key(kind, name), what or words.get(kind, "secret")) for name in names if name)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What a pod refers to and the release does not bring itself; `user` is its workload."""
-
-    key: Key
-    what: str
-    user: str
-
-
-def referred(touched: Iterable[Object], rendered: Collection[Key]) -> list[Reference]:
-    """Return the references of touched workloads to what is not among the rendered objects."""
-    found = [
-        Reference(key, what, _about(one))
-        for one in touched
-        if one["kind"] in WORKLOADS and one["spec"].get("replicas") != 0
-        for key, what in references(one)
-        if key not in rendered and key not in _ALWAYS_THERE
-    ]
-    return list(dict.fromkeys(found))
-
-
-def missing(wanted: Iterable[Reference], there: Collection[Key]) -> Iterator[Refusal]:
-    """Yield what pods refer to and nobody has."""
-    for one in wanted:
-        if one.key not in there:
-            advice = f"make it first, or take its name out of the values file; kubectl get {one.key.kind.lower()}s"
-            yield Refusal(one.user, f"{one.what} {one.key.name} does not exist, and its pods need it", advice)

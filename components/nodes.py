@@ -1,7 +1,7 @@
 """Whether a pod finds a node: labels, taints and size, as the scheduler would look at them.
 
 Pure functions over nodes and pod templates as the API gives them. What other pods use is not looked at: they come and
-go. Affinities and spread constraints are the scheduler's own matter; a rehearsal shows them.
+go. Affinities between pods and spread constraints are the scheduler's own matter; a rehearsal shows them.
 """
 
 import re
@@ -78,12 +78,53 @@ def why_none(template: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) ->
     labelled = [n for n in nodes if wanted.items() <= (n["metadata"].get("labels") or {}).items()]
     if not labelled:
         return f"no node has the labels {dict(wanted)}"
+    terms = _required(spec)
+    labelled = [n for n in labelled if terms is None or any(_matches(n, term) for term in terms)]
+    if not labelled:
+        return f"no node has the labels that its affinity requires: {' or '.join(map(_term, terms or []))}"
     in_the_way = [list(_in_the_way(node, spec.get("tolerations") or [])) for node in labelled]
     if all(in_the_way):
         return (
             f"every node that fits keeps it out: {', '.join(sorted({_taint(t) for some in in_the_way for t in some}))}"
         )
     return _too_small(template, [n for n, taints in zip(labelled, in_the_way, strict=True) if not taints])
+
+
+def _required(spec: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """Return the terms of the required node affinity, of which one must hold; None if there is no such affinity."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    return None if required is None else list(required.get("nodeSelectorTerms") or [])
+
+
+def _matches(node: Mapping[str, Any], term: Mapping[str, Any]) -> bool:
+    """Whether a node meets all of a term. An empty term is met by no node."""
+    labels, fields = node["metadata"].get("labels") or {}, {"metadata.name": node["metadata"].get("name")}
+    asked = [(labels, one) for one in term.get("matchExpressions") or []]
+    asked += [(fields, one) for one in term.get("matchFields") or []]
+    return bool(asked) and all(_meets(there.get(one["key"]), one) for there, one in asked)
+
+
+def _meets(there: str | None, wanted: Mapping[str, Any]) -> bool:
+    sign, values = wanted["operator"], wanted.get("values") or []
+    if sign in ("Gt", "Lt"):
+        try:
+            have, limit = int(there or ""), int(values[0])
+        except (IndexError, ValueError):
+            return False
+        return have > limit if sign == "Gt" else have < limit
+    return {
+        "In": there in values,
+        "NotIn": there not in values,
+        "Exists": there is not None,
+        "DoesNotExist": there is None,
+    }.get(sign, True)  # the server refuses any other
+
+
+def _term(term: Mapping[str, Any]) -> str:
+    asked = [*(term.get("matchExpressions") or []), *(term.get("matchFields") or [])]
+    texts = [f"{one['key']} {one['operator']} {', '.join(map(str, one.get('values') or []))}".strip() for one in asked]
+    return " and ".join(texts) or "an empty term"
 
 
 def _in_the_way(node: Mapping[str, Any], tolerations: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -14,6 +14,7 @@ import yaml
 Object = Mapping[str, Any]
 WORKLOADS: Final = ("DaemonSet", "Deployment", "StatefulSet")
 _HOOK: Final = "helm.sh/hook"
+_POLICY: Final = "helm.sh/resource-policy"
 # Kinds whose contents charts sum up in an annotation of the pods that use them.
 _SUMMED_UP: Final = ("ConfigMap", "Secret")
 # Kinds of charts that live outside any namespace.
@@ -40,7 +41,10 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of one object: "new", "deleted", "changed", or "pods restart" for a workload's changed pods."""
+    """What becomes of one object: "new", "deleted", "changed", or "pods restart" for a workload's changed pods.
+
+    "left behind" is one that Helm deletes no more, because of a note in it.
+    """
 
     key: Key
     what: str
@@ -104,11 +108,16 @@ def changes(old: Mapping[Key, Object], new: Mapping[Key, Object]) -> list[Change
     found = []
     for key in sorted({*old, *new}):
         if key not in old or key not in new:
-            found.append(Change(key, "deleted" if key in old else "new"))
+            found.append(Change(key, _end(old[key]) if key in old else "new"))
         elif old[key] != new[key]:
             restarts = key.kind in WORKLOADS and pod_template(old[key]) != pod_template(new[key])
             found.append(Change(key, "pods restart" if restarts else "changed"))
     return found
+
+
+def _end(one: Object) -> str:
+    kept = ((one.get("metadata") or {}).get("annotations") or {}).get(_POLICY) == "keep"
+    return "left behind" if kept else "deleted"
 
 
 def pod_template(workload: Object) -> dict[str, Any]:

@@ -227,6 +227,7 @@ _ADVICE: Final = {
     "failed calling webhook": "the service behind this webhook must answer, in whatever namespace it runs",
     "denied the request|denied request": "a policy of this cluster: ask who made it",
     r'namespaces "[^"]*" not found': "make it first, or pulumi config set --path tiller.namespace kube-system",
+    "exists already, and is not like": "rename what is there, or delete it",
     "exists already and belongs to": "another setting release, or another namespace",
 }
 # Where values hold quantities of Kubernetes.

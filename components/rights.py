@@ -3,7 +3,8 @@
 Pure functions over a ClusterRole and objects as the API gives them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, Final
 
 from components.objects import Object
@@ -15,6 +16,7 @@ _RECORDS: Final = [("", "secrets", verb) for verb in ("get", "list", "create", "
 _VERBS: Final = ("get", "create", "patch", "delete")
 _SHOWN: Final = 6
 Right = tuple[str, str, str]
+_ENOUGH: Final = "pulumi config set --path tiller.role cluster-admin"
 
 
 def needed(objects: Iterable[Object]) -> list[Right]:
@@ -35,15 +37,44 @@ def _gives(rule: Mapping[str, Any], right: Right) -> bool:
     return fits and not rule.get("resourceNames")
 
 
+def withheld(name: str, role: Mapping[str, Any], objects: Iterable[Object]) -> Iterator[Refusal]:
+    """Yield a refusal if roles among `objects` would give rights that the ClusterRole `name` has not: nobody may."""
+    rules = role.get("rules") or []
+    for kind in ("Role", "ClusterRole"):
+        if any(_gives(rule, ("rbac.authorization.k8s.io", plural(kind), "escalate")) for rule in rules):
+            continue
+        given = [rule for one in objects if one["kind"] == kind for rule in one.get("rules") or []]
+        more = [
+            right for rule in given for right in _rights(rule) if not any(_covers(own, rule, right) for own in rules)
+        ]
+        if more:
+            what = f"tiller's role {name} has not itself what the chart's {plural(kind)} give: {_told(more)}"
+            yield Refusal(f"ClusterRole/{name}", what, _ENOUGH)
+
+
+def _rights(rule: Mapping[str, Any]) -> Iterator[Right]:
+    yield from product(*(rule.get(part) or [] for part in ("apiGroups", "resources", "verbs")))
+
+
+def _covers(own: Mapping[str, Any], rule: Mapping[str, Any], right: Right) -> bool:
+    """Whether a rule of one's own gives a right of another rule, which may be for some names alone."""
+    names, asked = ({*(one.get("resourceNames") or [])} for one in (own, rule))
+    return _gives({**own, "resourceNames": []}, right) and (not names or (bool(asked) and asked <= names))
+
+
 def refusals(role: str, rights: Iterable[Right]) -> Iterator[Refusal]:
     """Yield one refusal for all rights that are lacking."""
+    lacking = list(rights)
+    if lacking:
+        what = f"tiller's role {role} is too small for this chart: it cannot {_told(lacking)}"
+        yield Refusal(f"ClusterRole/{role}", what, _ENOUGH)
+
+
+def _told(rights: Sequence[Right]) -> str:
     names = list(dict.fromkeys(f"{resource}.{group}".rstrip(".") for group, resource, _ in rights))
     verbs = list(dict.fromkeys(verb for _, _, verb in rights))
-    if names:
-        more = f" and {len(names) - _SHOWN} more kinds" if len(names) > _SHOWN else ""
-        what = f"cannot {', '.join(verbs)} {', '.join(names[:_SHOWN])}{more}"
-        advice = "pulumi config set --path tiller.role cluster-admin"
-        yield Refusal(f"ClusterRole/{role}", f"tiller's role {role} is too small for this chart: it {what}", advice)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(verbs)} {', '.join(names[:_SHOWN])}{more}"
 
 
 def no_acting(account: str) -> Refusal:
@@ -54,8 +85,9 @@ def no_acting(account: str) -> Refusal:
 
 def no_role(role: str) -> Refusal:
     """Return the refusal for a role that does not exist: the server binds it all the same."""
-    advice = "pulumi config set --path tiller.role cluster-admin"
-    return Refusal(f"ClusterRole/{role}", f"cluster role {role} does not exist, so tiller would have no rights", advice)
+    return Refusal(
+        f"ClusterRole/{role}", f"cluster role {role} does not exist, so tiller would have no rights", _ENOUGH
+    )
 
 
 def bound_elsewhere(bindings: Iterable[Object], tiller: TillerSettings) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from components import needs, objects, quotas, record, refusals, rights
+from components import needs, objects, quotas, record, references, refusals, rights
 from components.kubectl import Answer, Kubectl
 from components.objects import CLUSTER_WIDE, WORKLOADS, Change, Key, Object
 from components.refusals import POD_SUFFIX, Refusal
@@ -23,6 +23,8 @@ _NO_DRY_RUN: Final = "does not support dry run"
 # The person may not make pods: then nothing is known, which is no refusal.
 _MAY_NOT_ASK: Final = re.compile(rf'pods( "[^"]*{POD_SUFFIX}")? is forbidden: User')
 _FORBIDDEN: Final = "is forbidden: User"
+# Another manager's fields are not Pulumi's to change; its own managers' names differ, but their values do not.
+_PULUMI: Final = "pulumi-kubernetes"
 
 
 class LookError(Exception):
@@ -104,7 +106,9 @@ async def namespace_exists(person: Kubectl, namespace: str) -> bool:
 
 async def ask(question: Question) -> Findings:
     """Ask everything about what would change, all at once."""
-    parts = await asyncio.gather(_new(question), _own(question), _changed(question), _pods(question), _needs(question))
+    parts = await asyncio.gather(
+        *(part(question) for part in (_new, _own, _changed, _gone, _pods, _needs)),
+    )
     findings = Findings()
     for part in parts:
         findings.refusals += part.refusals
@@ -225,13 +229,26 @@ async def _new(question: Question) -> Findings:
 
 
 async def _own(question: Question) -> Findings:
-    """Ask, as the person, about what Pulumi makes beside the release. What exists is taken over, so it may."""
+    """Ask, as the person, about what Pulumi makes beside the release.
+
+    What exists already is taken over, as far as nobody else set its fields to other values.
+    """
     keys, asked = _as_asked(question, objects.by_key(question.own, question.namespace))
     findings, got = await _told(question, question.person, keys, asked)
     there = [refusals.named(text, keys) for text in refusals.sentences(got.err) if "already exists" in text]
+    taken_over = {k: one for k, one in zip(keys, asked, strict=True) if k in there}
+    for told in await asyncio.gather(*(_taken_over(question, keys[k], one) for k, one in taken_over.items())):
+        findings.refusals += told
     in_namespace = [k for k in keys if k not in there and k.kind not in CLUSTER_WIDE and not k.namespace]
     findings.beside = [one for k, one in zip(keys, asked, strict=True) if k in in_namespace]
     return findings
+
+
+async def _taken_over(question: Question, key: Key, one: Object) -> list[Refusal]:
+    """Return what keeps Pulumi from taking over an object that exists; kubectl does not say whose conflict it is."""
+    got = await _dry(question.person, "apply", [one], "--server-side", f"--field-manager={_PULUMI}")
+    texts = [text.partition("Please review")[0].strip() for text in refusals.sentences(got.err)]
+    return [Refusal(str(key), f"{key} exists already, and is not like this stack's: {text}") for text in texts]
 
 
 async def _owners(question: Question, taken: Sequence[Key]) -> list[Refusal]:
@@ -271,6 +288,19 @@ async def _changed(question: Question) -> Findings:
     return findings
 
 
+async def _gone(question: Question) -> Findings:
+    """Ask whether objects can be deleted. Helm goes on where they cannot, and leaves them."""
+    gone = {c.key: question.old[c.key] for c in question.changes if c.what == "deleted"}
+    gone = {key: one for key, one in gone.items() if not objects.hooks(one)}
+    if not gone or not question.made:
+        return Findings()
+    keys, asked = _as_asked(question, gone)
+    body = json.dumps({"apiVersion": "v1", "kind": "List", "items": asked})
+    got = await question.installer("delete", "--dry-run=server", "--ignore-not-found", "-f", "-", stdin=body)
+    stays = _sorted(question, got, keys).refusals
+    return Findings(warnings=[f"{one.about or 'something'} would be left behind: {one.reason}" for one in stays])
+
+
 def _among(about: str, names: Collection[str]) -> bool:
     """Names are as kubectl prints them: deployment.apps/hub."""
     kind, _, name = about.partition("/")
@@ -300,7 +330,7 @@ async def _pods(question: Question) -> Findings:
         f"every {own[r.about]} would be refused: {r.reason}" for r in findings.refusals if r.about in own
     ]
     findings.refusals = [r for r in findings.refusals if r.about not in own]
-    limiting = json.loads(found.out)["items"] if found.out.strip() else []
+    limiting = _items(found.out)
     findings.quotas = [one for one in limiting if one["kind"] == "ResourceQuota"]
     findings.limit_ranges = [one for one in limiting if one["kind"] == "LimitRange"]
     return findings
@@ -336,16 +366,18 @@ async def _needs(question: Question) -> Findings:
         kinds += ["storageclasses", "persistentvolumes"]
     if any(one["kind"] == "Ingress" for one in touched):
         kinds += ["ingressclasses"]
-    wanted = needs.referred(touched, question.new.keys())
-    names = sorted({f"{one.key.kind.lower()}/{one.key.name}" for one in wanted})
+    wanted = references.of_pods(references.templates(touched))
+    later = references.of_pods({f"every {name}": pod for name, pod in question.launched.items()})
+    asked = {one.key for one in (*wanted, *later)} - question.new.keys()
+    names = sorted(f"{key.kind.lower()}/{key.name}" for key in asked)
     there, named = await asyncio.gather(
         question.person("get", ",".join(kinds), "-o", "json"),
-        question.person("-n", question.namespace, "get", *names, "-o", "name", "--ignore-not-found")
+        question.person("-n", question.namespace, "get", *names, "-o", "json", "--ignore-not-found")
         if names
         else _nothing(),
     )
     findings = Findings(warnings=[f"not looked at: {text}" for text in refusals.sentences(there.err + named.err)])
-    items = json.loads(there.out)["items"] if there.out.strip() else []
+    items = _items(there.out)
     if not there.status:
         fresh_claims = [
             one for one in touched if one["kind"] != "PersistentVolumeClaim" or one in question.fresh.values()
@@ -356,12 +388,19 @@ async def _needs(question: Question) -> Findings:
             findings.refusals += needs.rooms(touched, nodes)
             findings.warnings += [*needs.idle(touched, nodes), *needs.later(question.launched, nodes)]
     if not named.status:
-        known = {one.key for one in wanted if f"{one.key.kind.lower()}/{one.key.name}" in named.out.split()}
-        missing = list(needs.missing(wanted, known))
-        findings.refusals += missing if question.made else []
+        known = {**question.new, **objects.by_key(_items(named.out), question.namespace)}
+        missing, waits = (list(references.missing(some, known)) for some in (wanted, later))
         # Nobody can make a secret in a namespace that is not there; its pods wait for it.
-        findings.warnings += [] if question.made else [f"{r.about}: {r.reason}" for r in missing]
+        findings.refusals += missing if question.made else []
+        waits += [] if question.made else missing
+        findings.warnings += [f"{r.about}: {r.reason}" for r in waits]
     return findings
+
+
+def _items(printed: str) -> list[dict[str, Any]]:
+    """Read what kubectl prints as JSON: nothing, a bare object for exactly one, else a list."""
+    found = json.loads(printed) if printed.strip() else {"items": []}
+    return list(found["items"]) if "items" in found else [found]
 
 
 async def of_role(person: Kubectl, tiller: TillerSettings, new: Iterable[Object]) -> list[Refusal]:
@@ -380,5 +419,6 @@ async def of_role(person: Kubectl, tiller: TillerSettings, new: Iterable[Object]
         return [*found, rights.no_role(tiller.role)]
     if role.status or others.status or rights.bound_elsewhere(json.loads(others.out)["items"], tiller):
         return found
-    lacking = rights.lacking(json.loads(role.out), rights.needed(new))
-    return [*found, *rights.refusals(tiller.role, lacking)]
+    given, wanted = json.loads(role.out), list(new)
+    lacking = rights.lacking(given, rights.needed(wanted))
+    return [*found, *rights.refusals(tiller.role, lacking), *rights.withheld(tiller.role, given, wanted)]

@@ -36,7 +36,7 @@ def _listed(changes: Sequence[Change]) -> str:
     named = [c for c in changes if c.what == _RESTART]
     named += [c for c in changes if c.what != _RESTART][: max(0, _SHOWN - len(named))]
     rest = [c for c in changes if c not in named]
-    counts = [f"{sum(c.what == what for c in rest)} {what}" for what in ("new", "deleted", "changed")]
+    counts = [f"{sum(c.what == what for c in rest)} {what}" for what in ("new", "deleted", "left behind", "changed")]
     more = ", ".join(text for text in counts if not text.startswith("0 "))
     shown = ", ".join(map(str, sorted(named, key=changes.index)))
     return f"{shown}, and {len(rest)} more ({more})" if rest else shown

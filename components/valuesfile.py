@@ -6,6 +6,7 @@ be a secret.
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -54,6 +55,8 @@ _NO_SECRET: Final = re.compile(r"(existing|image_?pull|pull|tls)_?secrets?$|_tok
 # The range that a cluster has unless its administrator chose another; a dry run of the API server does not look.
 _NODE_PORTS: Final = range(30_000, 32_768)
 _NODE_PORT: Final = re.compile(r"(^|\.)(nodePort|nodePorts\.\w+)$")
+# Both applications run what stands there as they start.
+_CODE: Final = re.compile(r"(jupyterhub\.hub\.)?extraConfig\.")
 Finding = tuple[str, str, str]
 
 
@@ -96,12 +99,27 @@ def findings(values: Mapping[str, Any], own_names: bool = False) -> Iterator[Fin
             yield path, "no secret in a file that goes into git; give it encrypted", example
         elif path in told:
             continue
+        elif _CODE.match(path) and isinstance(value, str) and (fault := _not_python(value)):
+            yield path, f"Python; {fault}", f"{path}: |\n        c.JupyterHub.log_level = 10"
         elif value is None:
             yield path, "no null: the application takes it for a value; leave the key out", f"remove {path}"
         elif _NODE_PORT.search(path) and value not in _NODE_PORTS:
             yield path, "a node port: a whole number in the range 30000-32767", f"{path}: 30080"
         elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 1_000_000:
             yield path, "no number of a million or more: Helm prints 1e+06; quote it", f"{path}: '...'"
+
+
+def _not_python(code: str) -> str:
+    """Return where and why a text is no Python; "" if it is. Nothing of it is quoted, and nothing is run."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(code, "extraConfig", "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return f"line {error.lineno or '?'} of it is not: {error.msg}"
+    except ValueError as error:
+        return f"it is not: {error}"
+    return ""
 
 
 def misplaced(values: Mapping[str, Any], own_names: bool = False) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ resource whose registration failed never gets one.
 import asyncio
 import contextlib
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
@@ -22,6 +23,8 @@ from components.cluster import Kubeconfig
 # Seconds between two looks; the first comes early enough that a short wait stays silent.
 _PAUSE: Final = 5
 _SHOWN: Final = 5
+# How the provider and Helm say that the time was up.
+_WAITED: Final = re.compile(r"timed out|deadline exceeded|timeout", re.IGNORECASE)
 Look = Callable[[], Awaitable[list[str]]]
 
 
@@ -34,7 +37,7 @@ class Explained:
     """Explains the wait for one resource: pass `hooks` as that resource's option `hooks`.
 
     `name` is unique in the program, `progress` the line shown while waiting, `hint` what a person can do when it has
-    failed; `look` returns the lines that name what is not ready.
+    failed for want of time; `look` returns the lines that name what is not ready.
     """
 
     def __init__(self, name: str, progress: str, hint: str, look: Look = nothing_to_see) -> None:
@@ -70,8 +73,11 @@ class Explained:
     async def _explain(self, args: pulumi.ErrorHookArgs) -> bool:
         self._stop(args)
         seen = ["Last seen:", *(f"  {line}" for line in self._last)] if self._last else []
-        pulumi.log.error("\n".join([self._hint, *seen]), resource=DependencyResource(args.urn))
-        await asyncio.sleep(0)  # lets this text go out before the engine's own error
+        # What the server refused at once says why by itself.
+        waited = [self._hint] if any(map(_WAITED.search, args.errors)) else []
+        if waited or seen:
+            pulumi.log.error("\n".join([*waited, *seen]), resource=DependencyResource(args.urn))
+            await asyncio.sleep(0)  # lets this text go out before the engine's own error
         return False  # no retry: the person decides
 
 

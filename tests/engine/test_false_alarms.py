@@ -1,6 +1,7 @@
 """What is right must not be refused: a stack with everything switched on, before and after its first install."""
 
 import json
+import time
 from typing import Any
 
 import yaml
@@ -95,3 +96,36 @@ def test_rights_that_tiller_has_as_one_of_a_group_count(new_stack: NewStack, ben
     finally:
         bench.space.run("kubectl", "delete", "clusterrolebinding", place)
         bench.space.run("kubectl", "delete", "namespace", place, "--wait=false")
+
+
+def test_what_may_not_be_deleted_is_said_to_stay_and_stays(new_stack: NewStack, bench: Bench) -> None:
+    """Helm goes on where it cannot delete, so this is no refusal."""
+    name = "undeletable"
+    stack = new_stack(name, imagePrefix=f"examplelab/binder-{name}-", builder="dind", timeout="60")
+    stack.up()
+    about = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["DELETE"], "resources": ["daemonsets"]}
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+    validations = [{"expression": "false", "message": "nothing goes here"}]
+    constraints = {"resourceRules": [rule]}
+    binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": here}
+    policy = {"matchConstraints": constraints, "validations": validations}
+    make(
+        bench,
+        name,
+        {**about, "kind": "ValidatingAdmissionPolicy", "spec": policy},
+        {**about, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
+    )
+    try:
+        stack.set("builder", "pink")
+        until = time.monotonic() + 30  # a new policy holds after a moment
+        while "nothing goes here" not in (text := stack.pulumi("preview").text) and time.monotonic() < until:
+            time.sleep(1)
+        (warning,) = warnings(text)
+        assert f"DaemonSet/{name}-dind would be left behind: " in warning
+        stack.pulumi("up", "--yes")
+        left = [one["metadata"]["name"] for one in bench.kubectl("-n", name, "get", "daemonsets")["items"]]
+        assert sorted(left) == [f"{name}-dind", f"{name}-pink"]
+    finally:
+        for kind in ("validatingadmissionpolicy", "validatingadmissionpolicybinding"):
+            bench.space.run("kubectl", "delete", kind, name)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components import launches, nodes
+from components import launches, nodes, references
 
 
 def pod(name: str, **values: Any) -> dict[str, Any]:
@@ -147,3 +147,51 @@ def test_a_users_server_asks_for_extra_resources() -> None:
     extra = {"limits": {"nvidia.com/gpu": "1"}, "guarantees": {"nvidia.com/gpu": "1"}}
     gpu = {"nvidia.com/gpu": "1"}
     assert resources(server(extraResource=extra)) == {"limits": gpu, "requests": gpu}
+
+
+def test_users_servers_may_be_held_to_nodes_of_their_own() -> None:
+    def found(match: object, **singleuser: Any) -> Any:
+        hub = {"scheduling": {"userPods": {"nodeAffinity": {"matchNodePurpose": match}}}, "singleuser": singleuser}
+        return pod(launches.USER, jupyterhub=hub)["affinity"]
+
+    purpose = {"matchExpressions": [{"key": "hub.jupyter.org/node-purpose", "operator": "In", "values": ["user"]}]}
+    own = {"matchExpressions": [{"key": "gpu", "operator": "Exists"}]}
+    assert found("prefer") == found(None) == found("ignore", extraNodeAffinity={"required": []}) == {}
+    for terms, given in (
+        ([purpose], found("require")),
+        ([own], found("ignore", extraNodeAffinity={"required": [own]})),
+        ([own, purpose], found("require", extraNodeAffinity={"required": [own]})),
+    ):
+        assert given["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] == {"nodeSelectorTerms": terms}
+
+
+def test_tolerations_of_users_servers_may_be_others() -> None:
+    other = {"key": "a", "operator": "Exists"}
+    assert pod(launches.USER, jupyterhub={"scheduling": {"userPods": {"tolerations": [other]}}})["tolerations"] == [
+        other
+    ]
+
+
+def test_what_the_pods_refer_to() -> None:
+    values = {
+        "jupyterhub": {
+            "imagePullSecrets": ["one", {"name": "two"}],
+            "singleuser": {"serviceAccountName": "users", "image": {"pullSecrets": ["three"]}},
+        },
+        "config": {"KubernetesBuildExecutor": {"image_pull_secrets": ["four"]}, "BinderHub": {"push_secret": "five"}},
+    }
+    wanted = references.of_pods(launches.pods(values))
+    assert [(one.user, one.key.kind, one.key.name) for one in wanted] == [
+        *(("users-server", "Secret", name) for name in ("one", "two", "three")),
+        ("users-server", "ServiceAccount", "users"),
+        ("build", "Secret", "four"),
+        ("build", "Secret", "five"),
+    ]
+    values["config"]["KubernetesBuildExecutor"]["push_secret"] = "six"
+    assert "six" in [one.key.name for one in references.of_pods(launches.pods(values))]
+    assert references.of_pods(launches.pods({})) == []
+
+
+def test_what_operators_add_to_users_pods_is_in_them() -> None:
+    spec = server(extraPodConfig={"runtimeClassName": "gvisor", "nodeSelector": {"a": "b"}})
+    assert (spec["runtimeClassName"], spec["nodeSelector"]) == ("gvisor", {"a": "b"})

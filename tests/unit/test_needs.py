@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from components import needs
-from components.objects import Key
+from components import needs, references
 
 
 def thing(kind: str, name: str = "a", notes: dict[str, str] | None = None, **spec: Any) -> dict[str, Any]:
@@ -44,41 +43,6 @@ def test_ingress_classes() -> None:
 
 def workload(spec: dict[str, Any], kind: str = "Deployment", **more: Any) -> dict[str, Any]:
     return thing(kind, "hub", template={"spec": {"containers": [], **spec}}, **more)
-
-
-@pytest.mark.parametrize(
-    ("spec", "found"),
-    [
-        ({"imagePullSecrets": [{"name": "x"}]}, ["pull secret x"]),
-        ({"serviceAccountName": "x"}, ["service account x"]),
-        ({"serviceAccountName": "default"}, []),
-        ({"volumes": [{"secret": {"secretName": "x"}}]}, ["secret x"]),
-        ({"volumes": [{"secret": {"secretName": "x", "optional": True}}]}, []),
-        ({"volumes": [{"configMap": {"name": "x"}}]}, ["config map x"]),
-        ({"volumes": [{"persistentVolumeClaim": {"claimName": "x"}}]}, ["volume claim x"]),
-        ({"volumes": [{"projected": {"sources": [{"secret": {"name": "x"}}, {"configMap": {"name": "y"}}]}}]},
-         ["secret x", "config map y"]),
-        ({"volumes": [{"emptyDir": {}}]}, []),
-        ({"containers": [{"envFrom": [{"secretRef": {"name": "x"}}]}]}, ["secret x"]),
-        ({"containers": [{"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "x"}}}]}]}, ["config map x"]),
-        ({"initContainers": [{"env": [{"valueFrom": {"secretKeyRef": {"name": "x"}}}]}]}, ["secret x"]),
-        ({"containers": [{"env": [{"valueFrom": {"secretKeyRef": {"name": "x", "optional": True}}}]}]}, []),
-        ({"containers": [{"env": [{"name": "A", "value": "b"}]}]}, []),
-    ],
-)  # fmt: skip
-def test_what_pods_cannot_start_without(spec: dict[str, Any], found: list[str]) -> None:
-    wanted = needs.referred([workload(spec)], [])
-    assert [f"{one.what} {one.key.name}" for one in wanted] == found
-    assert [r.reason for r in needs.missing(wanted, [])] == [f"{f} does not exist, and its pods need it" for f in found]
-    assert list(needs.missing(wanted, [one.key for one in wanted])) == []
-
-
-def test_what_the_release_brings_itself_is_not_missing() -> None:
-    spec = {"serviceAccountName": "hub", "imagePullSecrets": [{"name": "x"}]}
-    rendered = [Key("ServiceAccount", "hub")]
-    assert [one.key for one in needs.referred([workload(spec)], rendered)] == [Key("Secret", "x")]
-    assert needs.referred([workload(spec, replicas=0)], []) == []
-    assert needs.referred([thing("ConfigMap")], []) == []
 
 
 def test_nodes() -> None:
@@ -139,72 +103,10 @@ def test_what_to_do_about_classes() -> None:
     assert advice == ["ingressClassName in the values file", storage, storage]
 
 
-@pytest.mark.parametrize(
-    ("spec", "found"),
-    [
-        ({"volumes": [{"configMap": {"name": "x", "optional": True}}]}, []),
-        ({"volumes": [{"configMap": {"name": "x", "optional": False}}]}, ["config map x"]),
-        ({"volumes": [{"configMap": {"name": "kube-root-ca.crt"}}]}, []),
-        ({"volumes": [{"secret": {"secretName": "kube-root-ca.crt"}}]}, ["secret kube-root-ca.crt"]),
-        ({"volumes": [{"projected": {"sources": [
-            {"serviceAccountToken": {"path": "token"}}, {"downwardAPI": {"items": []}},
-            {"secret": {"name": "x", "optional": True}}, {"configMap": {"name": "y", "optional": True}},
-        ]}}]}, []),
-        ({"volumes": [{"projected": {"sources": None}}, {"secret": None}, {"hostPath": {"path": "/x"}}]}, []),
-        ({"containers": [{"envFrom": [{"configMapRef": {"name": "x"}}]}]}, ["config map x"]),
-        ({"containers": [{"envFrom": [{"configMapRef": {"name": "x", "optional": True}}]}]}, []),
-        ({"containers": [{"envFrom": [{"secretRef": {"name": "x", "optional": True}, "prefix": "A_"}]}]}, []),
-        ({"containers": [{"env": [{"valueFrom": {"configMapKeyRef": {"name": "x", "optional": True}}}]}]}, []),
-        ({"containers": [{"env": [{"valueFrom": {"secretKeyRef": {"name": "x", "key": "k"}}}]}]}, ["secret x"]),
-        ({"containers": [{"env": [{"valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}, {"valueFrom": None}]}]},
-         []),
-        ({"initContainers": [{"envFrom": [{"secretRef": {"name": "x"}}]}]}, ["secret x"]),
-        ({"containers": [{"env": None, "envFrom": None}], "initContainers": None, "volumes": None}, []),
-        ({"containers": None, "imagePullSecrets": None, "serviceAccountName": None}, []),
-        ({"imagePullSecrets": [{}, {"name": ""}, {"name": "x"}, {"name": "y"}]}, ["pull secret x", "pull secret y"]),
-    ],
-)  # fmt: skip
-def test_rarer_ways_to_refer_to_what_is_elsewhere(spec: dict[str, Any], found: list[str]) -> None:
-    assert [f"{one.what} {one.key.name}" for one in needs.referred([workload(spec)], [])] == found
-
-
-@pytest.mark.parametrize(
-    ("spec", "kind", "plural"),
-    [
-        ({"imagePullSecrets": [{"name": "x"}]}, "Secret", "secrets"),
-        ({"serviceAccountName": "x"}, "ServiceAccount", "serviceaccounts"),
-        ({"volumes": [{"secret": {"secretName": "x"}}]}, "Secret", "secrets"),
-        ({"volumes": [{"projected": {"sources": [{"secret": {"name": "x"}}]}}]}, "Secret", "secrets"),
-        ({"volumes": [{"configMap": {"name": "x"}}]}, "ConfigMap", "configmaps"),
-        ({"volumes": [{"persistentVolumeClaim": {"claimName": "x"}}]}, "PersistentVolumeClaim",
-         "persistentvolumeclaims"),
-        ({"containers": [{"envFrom": [{"secretRef": {"name": "x"}}]}]}, "Secret", "secrets"),
-        ({"containers": [{"env": [{"valueFrom": {"configMapKeyRef": {"name": "x"}}}]}]}, "ConfigMap", "configmaps"),
-    ],
-)  # fmt: skip
-def test_who_misses_what_and_what_to_do(spec: dict[str, Any], kind: str, plural: str) -> None:
-    wanted = needs.referred([workload(spec)], [])
-    assert [(one.key, one.user) for one in wanted] == [(Key(kind, "x"), "Deployment/hub")]
-    (refusal,) = needs.missing(wanted, [Key(kind, "y"), Key("Service", "x")])
-    assert refusal.about == "Deployment/hub"
-    assert refusal.advice == f"make it first, or take its name out of the values file; kubectl get {plural}"
-
-
-def test_each_user_misses_a_thing_once() -> None:
-    twice = {"imagePullSecrets": [{"name": "x"}, {"name": "x"}], "volumes": [{"secret": {"secretName": "x"}}]}
-    wanted = needs.referred([workload(twice), workload(twice, kind="DaemonSet")], [])
-    assert [(one.user, one.what) for one in wanted] == [
-        ("Deployment/hub", "pull secret"),
-        ("Deployment/hub", "secret"),
-        ("DaemonSet/hub", "pull secret"),
-        ("DaemonSet/hub", "secret"),
-    ]
-
-
 @pytest.mark.parametrize("kind", ["Job", "CronJob", "Pod", "ReplicaSet"])
 def test_only_workloads_that_stay_are_looked_at(kind: str) -> None:
     one = workload({"serviceAccountName": "x", "nodeSelector": {"a": "b"}}, kind=kind)
-    assert needs.referred([one], []) == []
+    assert references.templates([one]) == {}
     assert list(needs.rooms([one], [NODE])) == []
 
 
@@ -272,3 +174,26 @@ def test_a_volume_made_by_hand_serves_a_claim_without_a_class(spec: dict[str, st
 def test_pods_of_a_daemon_set_go_to_nodes_that_are_cordoned_or_not_well(taint: dict[str, str]) -> None:
     ill = {"metadata": {}, "spec": {"taints": [taint]}, "status": {}}
     assert list(needs.rooms([workload({}, kind="DaemonSet")], [ill])) == []
+
+
+def by_hand(claimed_by: str = "") -> dict[str, Any]:
+    claim = {"claimRef": {"name": claimed_by}} if claimed_by else {}
+    return thing("PersistentVolume", "by-hand", storageClassName="manual", **claim)
+
+
+@pytest.mark.parametrize(
+    ("volumes", "free"),
+    [
+        ([], False),
+        ([by_hand()], True),
+        ([by_hand("db")], True),
+        ([by_hand("other")], False),
+        ([by_hand("other"), by_hand()], True),
+    ],
+)
+def test_a_class_that_makes_no_volumes_needs_one_that_is_free(volumes: list[dict[str, Any]], free: bool) -> None:
+    claim = thing("PersistentVolumeClaim", "db", storageClassName="manual")
+    manual = {**thing("StorageClass", "manual"), "provisioner": "kubernetes.io/no-provisioner"}
+    why = "storage class manual makes no volumes by itself, and none of that class is free"
+    assert told(claim, manual, *volumes) == ([] if free else [f"PersistentVolumeClaim/db: {why}"])
+    assert told(claim, {**manual, "provisioner": "ebs.csi.aws.com"}, *volumes) == []

@@ -302,3 +302,65 @@ def test_limits_are_reckoned_by_themselves() -> None:
     one = pod(container(limits={"cpu": "2"}, requests={"cpu": "1", "memory": "1Gi"}))
     assert nodes.limits(one) == {"cpu": 2}
     assert nodes.requests(one) == {"cpu": 1, "memory": 2**30}
+
+
+def held_to(*terms: dict[str, Any], **more: Any) -> dict[str, Any]:
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": list(terms)}}
+    return pod(affinity={"nodeAffinity": required}, **more)
+
+
+def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
+    return {"matchExpressions": [{"key": key, "operator": operator, **({"values": list(values)} if values else {})}]}
+
+
+def labelled(**labels: str) -> dict[str, Any]:
+    return {"metadata": {"name": "n1", "labels": labels}, "spec": {}, "status": {}}
+
+
+@pytest.mark.parametrize(
+    ("term", "fits"),
+    [
+        (expression("disk", "In", "ssd", "nvme"), True),
+        (expression("disk", "In", "hdd"), False),
+        (expression("other", "In", "ssd"), False),
+        (expression("disk", "NotIn", "ssd"), False),
+        (expression("disk", "NotIn", "hdd"), True),
+        (expression("other", "NotIn", "hdd"), True),
+        (expression("disk", "Exists"), True),
+        (expression("other", "Exists"), False),
+        (expression("disk", "DoesNotExist"), False),
+        (expression("other", "DoesNotExist"), True),
+        (expression("size", "Gt", "4"), True),
+        (expression("size", "Gt", "8"), False),
+        (expression("size", "Lt", "9"), True),
+        (expression("size", "Lt", "8"), False),
+        (expression("disk", "Gt", "4"), False),
+        (expression("other", "Lt", "4"), False),
+        (expression("disk", "Newer", "4"), True),  # the server's matter
+        ({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}, True),
+        ({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n2"]}]}, False),
+        ({}, False),
+        (
+            {**expression("disk", "Exists"), "matchFields": [{"key": "metadata.name", "operator": "In", "values": []}]},
+            False,
+        ),
+    ],
+)
+def test_required_node_affinity(term: dict[str, Any], fits: bool) -> None:
+    one = labelled(disk="ssd", size="8")
+    assert (nodes.why_none(held_to(term), [one]) == "") is fits
+    assert nodes.why_none(held_to(term, expression("disk", "Exists")), [one]) == "", "one term is enough"
+    assert (nodes.why_none(held_to(term), [labelled(), one]) == "") is (
+        fits or nodes.why_none(held_to(term), [labelled()]) == ""
+    )
+
+
+def test_affinity_and_selector_must_both_hold_and_preferences_need_not() -> None:
+    term = expression("disk", "In", "ssd", "nvme")
+    apart = [labelled(disk="ssd"), labelled(pool="core")]
+    assert nodes.why_none(held_to(term, {}, nodeSelector={"pool": "core"}), apart) == (
+        "no node has the labels that its affinity requires: disk In ssd, nvme or an empty term"
+    )
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": term}]}
+    assert nodes.why_none(pod(affinity={"nodeAffinity": preferred, "podAffinity": None}), [labelled()]) == ""
+    assert nodes.why_none(pod(affinity={"nodeAffinity": None}), [labelled()]) == ""

@@ -87,3 +87,11 @@ def test_what_a_chart_draws_by_lot_is_found_and_can_be_put_back() -> None:
     for path in paths:
         other = objects.with_leaf(other, path, objects.leaf(one, path))
     assert other == one
+
+
+def test_what_helm_is_told_to_keep_is_left_behind() -> None:
+    kept = {Key("Secret", "a"): {"metadata": {"annotations": {"helm.sh/resource-policy": "keep"}}}}
+    (change,) = objects.changes(kept, {})
+    assert str(change) == "Secret/a (left behind)"
+    other = {Key("Secret", "a"): {"metadata": {"annotations": {"helm.sh/resource-policy": "delete"}}}}
+    assert [c.what for c in objects.changes(other, {})] == ["deleted"]

@@ -14,6 +14,7 @@ from components import cluster, risks, settings, tree, valuesfile
 from components.cluster import ClusterError, Kubeconfig
 from components.settings import Secret, Settings, SettingsError
 from components.tokens import TokenValues
+from components.tree import at
 from components.values import helm_values
 
 BASICS = {
@@ -331,3 +332,23 @@ def test_a_regret_is_refused_in_prod_and_can_be_accepted_with_a_reason(tmp_path:
     assert "binderhub:acceptedRisks.noCulling: found a risk that nobody accepted" in message
     given = read(tmp_path, stack="prod", valuesFile="own.yaml", acceptedRisks='{"noCulling": "a lab of ten people"}')
     assert given.accepted_risks == {"noCulling": "a lab of ten people"}
+
+
+@pytest.mark.parametrize("place", ["extraConfig", "jupyterhub.hub.extraConfig"])
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("c.JupyterHub.log_level = 10\n", ""),
+        ("# nothing\n", ""),
+        ("pattern = '\\d'\n", ""),
+        ("return 1", "line 1 of it is not: 'return' outside function"),
+        ("a = 1\nb = (t0p\n", "line 2 of it is not: '(' was never closed"),
+        ("if t0p:\nb = 1", "line 2 of it is not: expected an indented block after 'if' statement on line 1"),
+        ("a\0", "it is not"),
+    ],
+)
+def test_what_the_applications_run_is_python(place: str, code: str, fault: str) -> None:
+    values = at(place, {"mine": code})
+    told = [(where, expected) for where, expected, _ in valuesfile.findings(values)]
+    assert [where for where, _ in told] == ([f"{place}.mine"] if fault else [])
+    assert all(expected.startswith("Python; ") and fault in expected and "t0p" not in expected for _, expected in told)

@@ -151,7 +151,7 @@ def test_only_what_is_lacking_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("count", "kinds"),
-    [(1, "r0"), (6, "r0, r1, r2, r3, r4, r5"), (9, "r0, r1, r2, r3, r4, r5 and 3 more kinds")],
+    [(1, "r0"), (6, "r0, r1, r2, r3, r4, r5"), (9, "r0, r1, r2, r3, r4, r5 and 3 more")],
 )
 def test_of_many_kinds_six_are_named(count: int, kinds: str) -> None:
     lacking = [("", f"r{n}", verb) for n in range(count) for verb in ("get", "patch")]
@@ -227,3 +227,42 @@ def test_what_every_cluster_binds_says_nothing_of_tiller(name: str, subject: dic
 def test_rights_that_tiller_has_by_its_group_or_user_name(subject: dict[str, str]) -> None:
     found = {"metadata": {"name": "permissive-binding"}, "subjects": [subject]}
     assert rights.bound_elsewhere([found], TILLER) is True
+
+
+def chart_role(*rules: dict[str, Any], kind: str = "Role") -> dict[str, Any]:
+    return {**one(kind, "rbac.authorization.k8s.io/v1"), "rules": list(rules)}
+
+
+NAMED = {**rule("", "secrets", "get"), "resourceNames": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "told"),
+    [
+        ([rule("", "pods,secrets", "*")], rule("", "pods", "get,list"), ""),
+        ([rule("*", "*", "*")], rule("", "pods", "get"), ""),
+        ([rule("", "pods", "get")], rule("", "pods", "get,list"), "list pods"),
+        ([rule("", "pods", "get")], rule("apps", "pods", "get"), "get pods.apps"),
+        ([rule("", "pods", "get"), rule("", "pods", "list")], rule("", "pods", "get,list"), ""),
+        ([rule("", "secrets", "get")], NAMED, ""),
+        ([NAMED], NAMED, ""),
+        ([NAMED], {**NAMED, "resourceNames": ["a", "b"]}, "get secrets"),
+        ([NAMED], rule("", "secrets", "get"), "get secrets"),
+        ([rule("rbac.authorization.k8s.io", "roles", "escalate")], rule("", "pods", "get"), ""),
+        ([rule("rbac.authorization.k8s.io", "clusterroles", "escalate")], rule("", "pods", "get"), "get pods"),
+        ([], {"nonResourceURLs": ["/metrics"], "verbs": ["get"]}, ""),
+        ([], {}, ""),
+    ],
+)
+def test_nobody_gives_rights_that_he_has_not(own: list[Any], given: dict[str, Any], told: str) -> None:
+    found = [r.reason for r in rights.withheld("deployer", {"rules": own}, [one("Secret"), chart_role(given)])]
+    assert found == ([f"tiller's role deployer has not itself what the chart's roles give: {told}"] if told else [])
+    assert list(rights.withheld("deployer", {"rules": None}, [chart_role()])) == []
+
+
+def test_roles_of_the_cluster_are_looked_at_by_themselves() -> None:
+    objects = [chart_role(rule("", "pods", "get"), kind=kind) for kind in ("Role", "ClusterRole")]
+    role = {"rules": [rule("rbac.authorization.k8s.io", "roles", "escalate")]}
+    (found,) = rights.withheld("deployer", role, objects)
+    assert "the chart's clusterroles give: get pods" in found.reason
+    assert found.advice == "pulumi config set --path tiller.role cluster-admin"

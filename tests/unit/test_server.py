@@ -436,3 +436,65 @@ def test_changes_are_what_they_are_called() -> None:
     q = question(Kubectl(), [plain("Secret", "a")], [plain("Secret", "b")])
     assert list(q.changes) == [Change(Key("Secret", "a"), "deleted"), Change(Key("Secret", "b"), "new")]
     assert list(q.fresh) == list(q.touched) == [Key("Secret", "b")]
+
+
+# --- what goes, and what is there already -------------------------------------------------------------------------
+
+
+def test_what_cannot_be_deleted_is_left_behind_and_stops_nobody() -> None:
+    text = 'Error from server (Forbidden): secrets "a" is forbidden: no\n'
+    person, installer = Kubectl(), Kubectl({("delete", "--dry-run=server"): Answer(1, "", text)})
+    found = asked(person, [plain("Secret", "a"), plain("Secret", "b")], [plain("Secret", "b")], installer=installer)
+    assert found.refusals == []
+    assert found.warnings == ['Secret/a would be left behind: secrets "a" is forbidden: no']
+    assert [o["metadata"]["name"] for o in installer.sent("delete")] == ["a"]
+
+
+def test_what_helm_keeps_by_itself_is_not_asked_about() -> None:
+    person = Kubectl()
+    asked(person, [plain("Secret", "a", annotations={"helm.sh/resource-policy": "keep"})], [plain("Secret", "b")])
+    assert person.sent("delete") == []
+
+
+def test_what_is_there_is_taken_over_unless_somebody_else_set_it_otherwise() -> None:
+    exists = 'Error from server (AlreadyExists): error when creating "STDIN": services "external" already exists\n'
+    conflict = (
+        'error: Apply failed with 1 conflict: conflict with "kubectl-client-side-apply" using v1: .spec.type\n'
+        "Please review the fields above--they currently have other managers. Here\nare the ways\n"
+    )
+    answers = {("create", "name"): Answer(1, "", exists), ("apply", "--server-side"): Answer(1, "", conflict)}
+    person = Kubectl(answers)
+    found = asked(person, [], [plain("ConfigMap", "a")], installer=Kubectl(), own=[ACCOUNT, LOADBALANCER])
+    assert [r.about for r in found.refusals] == ["Service/external"]
+    assert found.refusals[0].reason == (
+        "Service/external exists already, and is not like this stack's: Apply failed with 1 conflict: "
+        'conflict with "kubectl-client-side-apply" using v1: .spec.type'
+    )
+    assert [o["kind"] for o in person.sent("apply")] == ["Service"]
+    del answers["apply", "--server-side"]
+    assert (
+        reasons(asked(Kubectl(answers), [], [plain("ConfigMap", "a")], installer=Kubectl(), own=[LOADBALANCER])) == []
+    )
+
+
+# --- what pods refer to -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_entries_are_looked_for_in_what_is_there_and_in_what_the_release_brings(several: bool) -> None:
+    mine = plain("Secret", "mine") | {"data": {"token": "t0p"}}
+    printed = json.dumps({"kind": "List", "items": [mine]} if several else mine)
+    env = [{"valueFrom": {"secretKeyRef": {"name": name, "key": "tokn"}}} for name in ("mine", "own")]
+    new = deployment("hub")
+    new["spec"]["template"]["spec"]["containers"] = [{"env": env}]
+    own = plain("Secret", "own") | {"data": {"tokn": ""}}
+    person = Kubectl({("get", "secret/mine"): Answer(0, printed, "")})
+    why = "Deployment/hub: secret mine has no key tokn, and its pods need it (it has: token)"
+    assert reasons(asked(person, [], [new, own])) == [why]
+
+
+def test_what_the_hubs_own_pods_miss_is_a_warning() -> None:
+    pod = {"spec": {"containers": [], "imagePullSecrets": [{"name": "nope"}], "serviceAccountName": "users"}}
+    found = asked(Kubectl(), [], [plain("ServiceAccount", "users")], launched={"build": pod})
+    assert found.refusals == []
+    assert found.warnings == ["every build: pull secret nope does not exist, and its pods need it"]

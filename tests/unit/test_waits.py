@@ -150,13 +150,13 @@ class Sights:
 
 
 def told(
-    log: Log, loop: asyncio.AbstractEventLoop, look: Any, looks: int, end: str
+    log: Log, loop: asyncio.AbstractEventLoop, look: Any, looks: int, end: str, *errors: str
 ) -> list[tuple[str, str, str, bool]]:
     """Wait through some looks, end the wait by the hook of that kind, and return what was said."""
 
     async def wait() -> None:
         wait = Explained("w", "waiting for pods", "a hint", look)
-        args: Any = SimpleNamespace(urn=URN)
+        args: Any = SimpleNamespace(urn=URN, errors=errors)
         wait.hooks.before_create[0](args)
         while getattr(look, "looks", 1) < looks:
             await asyncio.sleep(0.001)
@@ -179,7 +179,9 @@ def quick(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_failure_is_explained_with_the_last_sight(log: Log, loop: asyncio.AbstractEventLoop) -> None:
-    said = told(log, loop, Sights(["pod a: old"], ["pod a: no image", "pod b: full"], []), 4, "on_error")
+    said = told(
+        log, loop, Sights(["pod a: old"], ["pod a: no image", "pod b: full"], []), 4, "on_error", "timed out waiting"
+    )
     assert [entry for entry in said if entry[0] == "error"] == [
         ("error", "a hint\nLast seen:\n  pod a: no image\n  pod b: full", URN, False)
     ]
@@ -187,8 +189,16 @@ def test_failure_is_explained_with_the_last_sight(log: Log, loop: asyncio.Abstra
 
 @pytest.mark.usefixtures("quick")
 def test_failure_without_a_sight_gives_the_hint_alone(log: Log, loop: asyncio.AbstractEventLoop) -> None:
-    said = told(log, loop, nothing_to_see, 1, "on_error")
+    said = told(log, loop, nothing_to_see, 1, "on_error", "context deadline exceeded")
     assert ("error", "a hint", URN, False) in said
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("looks", [[], ["pod a: no image"]])
+def test_what_was_refused_at_once_needs_no_hint(log: Log, loop: asyncio.AbstractEventLoop, looks: list[str]) -> None:
+    said = told(log, loop, Sights(looks), 1, "on_error", "field conflict detected")
+    errors = [text for sort, text, *_ in said if sort == "error"]
+    assert errors == (["Last seen:\n  pod a: no image"] if looks else [])
 
 
 @pytest.mark.usefixtures("quick")
@@ -237,7 +247,7 @@ def test_unready_pods_asks_kubectl(
     asked = (tmp_path / "asked").read_text().split()
     assert asked == [
         "/a:/b",
-        *["--context", "kind", "--request-timeout=10s", "-n", "ns", "get", "pods,events", "-o", "json"],
+        *["--context", "kind", "--request-timeout=35s", "-n", "ns", "get", "pods,events", "-o", "json"],
     ]
 
 
