@@ -39,6 +39,8 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         "scheduler off": {"userScheduler": False},
         "chart version": {"chart": "2.0.0"},
         "builder": {"builder": "pink"},
+        "a volume for the database": {"hubDatabase": "volume"},
+        "a database in memory again": {"hubDatabase": "memory"},
     },
 }
 CASES = [
