@@ -106,9 +106,8 @@ async def namespace_exists(person: Kubectl, namespace: str) -> bool:
 
 async def ask(question: Question) -> Findings:
     """Ask everything about what would change, all at once."""
-    parts = await asyncio.gather(
-        *(part(question) for part in (_new, _own, _changed, _gone, _pods, _needs)),
-    )
+    asking = (_new, _own, _changed, _gone, _pods, _needs)
+    parts = await asyncio.gather(*(part(question) for part in asking))
     findings = Findings()
     for part in parts:
         findings.refusals += part.refusals
@@ -237,16 +236,16 @@ async def _own(question: Question) -> Findings:
     findings, got = await _told(question, question.person, keys, asked)
     there = [refusals.named(text, keys) for text in refusals.sentences(got.err) if "already exists" in text]
     taken_over = {k: one for k, one in zip(keys, asked, strict=True) if k in there}
-    for told in await asyncio.gather(*(_taken_over(question, keys[k], one) for k, one in taken_over.items())):
-        findings.refusals += told
+    told = await asyncio.gather(*(_taken_over(question.person, keys[k], one) for k, one in taken_over.items()))
+    findings.refusals += [refusal for some in told for refusal in some]
     in_namespace = [k for k in keys if k not in there and k.kind not in CLUSTER_WIDE and not k.namespace]
     findings.beside = [one for k, one in zip(keys, asked, strict=True) if k in in_namespace]
     return findings
 
 
-async def _taken_over(question: Question, key: Key, one: Object) -> list[Refusal]:
+async def _taken_over(person: Kubectl, key: Key, one: Object) -> list[Refusal]:
     """Return what keeps Pulumi from taking over an object that exists; kubectl does not say whose conflict it is."""
-    got = await _dry(question.person, "apply", [one], "--server-side", f"--field-manager={_PULUMI}")
+    got = await _dry(person, "apply", [one], "--server-side", f"--field-manager={_PULUMI}")
     texts = [text.partition("Please review")[0].strip() for text in refusals.sentences(got.err)]
     return [Refusal(str(key), f"{key} exists already, and is not like this stack's: {text}") for text in texts]
 
