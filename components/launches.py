@@ -22,7 +22,9 @@ _UNITS: Final = ("K", "M", "G", "T")
 def pods(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return pod templates by name, from the values of a release."""
     hub, config = values.get("jupyterhub") or {}, values.get("config") or {}
-    server, executor = hub.get("singleuser") or {}, config.get("KubernetesBuildExecutor") or {}
+    # Nothing but the application itself checks what stands under `config`.
+    binder, executor = (_map(config.get(name)) for name in ("BinderHub", "KubernetesBuildExecutor"))
+    server = hub.get("singleuser") or {}
     of_users = (hub.get("scheduling") or {}).get("userPods") or {}
     users = {
         "nodeSelector": dict(server.get("nodeSelector") or {}),
@@ -33,10 +35,10 @@ def pods(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         **(server.get("extraPodConfig") or {}),
     }
     builds = {
-        "nodeSelector": dict(executor.get("node_selector") or {}),
+        "nodeSelector": executor.get("node_selector") or {},
         "tolerations": list(_DEDICATED),
         "imagePullSecrets": _names(executor.get("image_pull_secrets")),
-        "volumes": [*_socket(values), *_login(executor, config.get("BinderHub") or {})],
+        "volumes": [*_socket(values), *_login(executor, binder)],
     }
     return {
         USER: _template(users, _resources(server), server.get("extraLabels")),
@@ -44,10 +46,14 @@ def pods(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _template(spec: Mapping[str, Any], resources: Mapping[str, Any], labels: Any = None) -> dict[str, Any]:
+def _template(spec: Mapping[str, Any], resources: Any, labels: Any = None) -> dict[str, Any]:
     container = {"name": "main", "image": _IMAGE, "resources": resources}
-    usual = {"containers": [container], "automountServiceAccountToken": False}
-    return {"metadata": {"labels": dict(labels or {})}, "spec": {**usual, "volumes": [], **spec}}
+    usual = {"containers": [container], "volumes": [], "automountServiceAccountToken": False}
+    return {"metadata": {"labels": dict(labels or {})}, "spec": {**usual, **spec}}
+
+
+def _map(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
 
 
 def _affinity(server: Mapping[str, Any], match: Any) -> dict[str, Any]:
@@ -62,7 +68,7 @@ def _affinity(server: Mapping[str, Any], match: Any) -> dict[str, Any]:
 
 def _names(*lists: Any) -> list[dict[str, Any]]:
     """Charts take names as they are or as the API writes them."""
-    given = [one for names in lists for one in names or []]
+    given = [one for names in lists if isinstance(names, list) for one in names]
     return [dict(one) if isinstance(one, Mapping) else {"name": one} for one in given]
 
 

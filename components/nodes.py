@@ -102,15 +102,15 @@ def _matches(node: Mapping[str, Any], term: Mapping[str, Any]) -> bool:
     labels, fields = node["metadata"].get("labels") or {}, {"metadata.name": node["metadata"].get("name")}
     asked = [(labels, one) for one in term.get("matchExpressions") or []]
     asked += [(fields, one) for one in term.get("matchFields") or []]
-    return bool(asked) and all(_meets(there.get(one["key"]), one) for there, one in asked)
+    return bool(asked) and all(_meets(there.get(str(one.get("key"))), one) for there, one in asked)
 
 
 def _meets(there: str | None, wanted: Mapping[str, Any]) -> bool:
-    sign, values = wanted["operator"], wanted.get("values") or []
+    sign, values = str(wanted.get("operator")), wanted.get("values") or []
     if sign in ("Gt", "Lt"):
         try:
             have, limit = int(there or ""), int(values[0])
-        except (IndexError, ValueError):
+        except (IndexError, TypeError, ValueError):
             return False
         return have > limit if sign == "Gt" else have < limit
     return {
@@ -123,8 +123,8 @@ def _meets(there: str | None, wanted: Mapping[str, Any]) -> bool:
 
 def _term(term: Mapping[str, Any]) -> str:
     asked = [*(term.get("matchExpressions") or []), *(term.get("matchFields") or [])]
-    texts = [f"{one['key']} {one['operator']} {', '.join(map(str, one.get('values') or []))}".strip() for one in asked]
-    return " and ".join(texts) or "an empty term"
+    texts = [(one.get("key"), one.get("operator"), ", ".join(map(str, one.get("values") or []))) for one in asked]
+    return " and ".join(" ".join(filter(None, parts)) for parts in texts) or "an empty term"
 
 
 def _in_the_way(node: Mapping[str, Any], tolerations: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

@@ -76,7 +76,7 @@ def _of_source(source: Mapping[str, Any]) -> Iterator[_Found]:
         ("Secret", secret, secret.get("secretName") or secret.get("name")),
         ("ConfigMap", config, config.get("name")),
     ):
-        entries = [item["key"] for item in one.get("items") or []] or [""]
+        entries = [item.get("key") or "" for item in one.get("items") or []] or [""]
         for entry in [] if one.get("optional") else entries:
             yield kind, name or "", entry, ""
     yield "PersistentVolumeClaim", claim.get("claimName") or "", "", ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from components import needs, objects, quotas, record, references, refusals, rights
+from components import needs, objects, quotas, record, references, refusals, rights, shapes
 from components.kubectl import Answer, Kubectl
 from components.objects import CLUSTER_WIDE, WORKLOADS, Change, Key, Object
 from components.refusals import POD_SUFFIX, Refusal
@@ -126,8 +126,9 @@ async def ask(question: Question) -> Findings:
 
 def _more(question: Question, findings: Findings) -> dict[str, Decimal]:
     """Return all that a change adds to quotas."""
-    more = quotas.of_objects([*question.fresh.values(), *findings.beside])
-    pairs = [(question.old.get(k), one) for k, one in question.touched.items() if k.kind in WORKLOADS]
+    more = quotas.of_objects([*filter(shapes.fits, question.fresh.values()), *findings.beside])
+    sound = {k: one for k, one in question.touched.items() if k.kind in WORKLOADS and shapes.fits(one)}
+    pairs = [(question.old.get(k), one) for k, one in sound.items()]
     for name, amount in quotas.of_pods(pairs, findings.limit_ranges).items():
         more[name] = more.get(name, Decimal(0)) + amount
     return more
@@ -311,7 +312,7 @@ async def _pods(question: Question) -> Findings:
     workloads = [
         one
         for k, one in question.with_what("new", "pods restart").items()
-        if k.kind in WORKLOADS and one["spec"].get("replicas") != 0
+        if k.kind in WORKLOADS and one["spec"].get("replicas") != 0 and shapes.fits(one)
     ]
     later = [{"metadata": {"name": name}, "spec": {"template": pod}} for name, pod in question.launched.items()]
     asked = [_pod(question, one) for one in [*workloads, *later]]
@@ -359,14 +360,15 @@ def _has_room_later(question: Question, refusal: Refusal) -> bool:
 
 async def _needs(question: Question) -> Findings:
     """Look for classes, nodes and named objects that the release counts on."""
-    touched = list(question.touched.values())
+    touched = list(filter(shapes.fits, question.touched.values()))
+    launched = {name: pod for name, pod in question.launched.items() if shapes.fits_pod(pod)}
     kinds = ["nodes"]
     if any(key.kind == "PersistentVolumeClaim" for key in question.fresh):
         kinds += ["storageclasses", "persistentvolumes"]
     if any(one["kind"] == "Ingress" for one in touched):
         kinds += ["ingressclasses"]
     wanted = references.of_pods(references.templates(touched))
-    later = references.of_pods({f"every {name}": pod for name, pod in question.launched.items()})
+    later = references.of_pods({f"every {name}": pod for name, pod in launched.items()})
     asked = {one.key for one in (*wanted, *later)} - question.new.keys()
     names = sorted(f"{key.kind.lower()}/{key.name}" for key in asked)
     there, named = await asyncio.gather(
@@ -385,7 +387,7 @@ async def _needs(question: Question) -> Findings:
         nodes = [one for one in items if one["kind"] == "Node"]
         if not question.empty_pools:
             findings.refusals += needs.rooms(touched, nodes)
-            findings.warnings += [*needs.idle(touched, nodes), *needs.later(question.launched, nodes)]
+            findings.warnings += [*needs.idle(touched, nodes), *needs.later(launched, nodes)]
     if not named.status:
         known = {**question.new, **objects.by_key(_items(named.out), question.namespace)}
         missing, waits = (list(references.missing(some, known)) for some in (wanted, later))
@@ -418,6 +420,6 @@ async def of_role(person: Kubectl, tiller: TillerSettings, new: Iterable[Object]
         return [*found, rights.no_role(tiller.role)]
     if role.status or others.status or rights.bound_elsewhere(json.loads(others.out)["items"], tiller):
         return found
-    given, wanted = json.loads(role.out), list(new)
+    given, wanted = json.loads(role.out), list(filter(shapes.fits, new))
     lacking = rights.lacking(given, rights.needed(wanted))
     return [*found, *rights.refusals(tiller.role, lacking), *rights.withheld(tiller.role, given, wanted)]

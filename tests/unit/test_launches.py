@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components import launches, nodes, references
+from components import launches, nodes, references, shapes
 
 
 def pod(name: str, **values: Any) -> dict[str, Any]:
@@ -195,3 +195,10 @@ def test_what_the_pods_refer_to() -> None:
 def test_what_operators_add_to_users_pods_is_in_them() -> None:
     spec = server(extraPodConfig={"runtimeClassName": "gvisor", "nodeSelector": {"a": "b"}})
     assert (spec["runtimeClassName"], spec["nodeSelector"]) == ("gvisor", {"a": "b"})
+
+
+@pytest.mark.parametrize("executor", ["text", ["a"], {"node_selector": "a=b", "image_pull_secrets": "mine"}])
+def test_what_nobody_checks_may_have_any_form(executor: object) -> None:
+    found = launches.pods({"config": {"KubernetesBuildExecutor": executor, "BinderHub": "text"}})[launches.BUILD]
+    assert found["spec"]["imagePullSecrets"] == []
+    assert shapes.fits_pod(found) is not isinstance(executor, dict), "of the others, nothing is left"

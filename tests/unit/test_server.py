@@ -498,3 +498,19 @@ def test_what_the_hubs_own_pods_miss_is_a_warning() -> None:
     found = asked(Kubectl(), [], [plain("ServiceAccount", "users")], launched={"build": pod})
     assert found.refusals == []
     assert found.warnings == ["every build: pull secret nope does not exist, and its pods need it"]
+
+
+def test_an_object_without_its_form_is_left_to_the_server() -> None:
+    """Whatever else is looked at leaves it out, for it would stumble."""
+    ill, well = deployment("hub"), deployment("proxy")
+    ill["spec"]["template"]["spec"] = {"containers": [{"resources": {"limits": "4Gi"}}], "tolerations": {"key": "a"}}
+    for one in (ill, well):
+        one["spec"]["template"]["spec"]["nodeSelector"] = {"a": "b"}
+    node = plain("Node", "n") | {"spec": {}, "status": {"allocatable": {}}}
+    text = 'Error from server (BadRequest): Deployment in version "v1" cannot be handled as a Deployment: json: no\n'
+    answers = {("get", "nodes"): Answer(0, json.dumps({"items": [node]}), ""), ("create", "name"): Answer(1, "", text)}
+    person = Kubectl(answers)
+    found = asked(person, [], [ill, well], installer=person, launched={"build": ill["spec"]["template"]})
+    assert "Deployment/proxy: its pods cannot be scheduled: no node has the labels {'a': 'b'}" in reasons(found)
+    assert "Deployment/hub: " + text.partition(": ")[2].strip() in reasons(found)
+    assert "Pod/hub-preview" not in str(person.sent("create"))
