@@ -21,18 +21,16 @@ _UNITS: Final = ("K", "M", "G", "T")
 
 def pods(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return pod templates by name, from the values of a release."""
-    hub, config = values.get("jupyterhub") or {}, values.get("config") or {}
-    # Nothing but the application itself checks what stands under `config`.
+    hub, config = _map(values.get("jupyterhub")), _map(values.get("config"))
     binder, executor = (_map(config.get(name)) for name in ("BinderHub", "KubernetesBuildExecutor"))
-    server = hub.get("singleuser") or {}
-    of_users = (hub.get("scheduling") or {}).get("userPods") or {}
+    server, of_users = _map(hub.get("singleuser")), _map(_map(hub.get("scheduling")).get("userPods"))
     users = {
-        "nodeSelector": dict(server.get("nodeSelector") or {}),
+        "nodeSelector": _map(server.get("nodeSelector")),
         "tolerations": [*(of_users.get("tolerations") or _DEDICATED), *(server.get("extraTolerations") or [])],
-        "affinity": _affinity(server, (of_users.get("nodeAffinity") or {}).get("matchNodePurpose")),
-        "imagePullSecrets": _names(hub.get("imagePullSecrets"), (server.get("image") or {}).get("pullSecrets")),
+        "affinity": _affinity(server, _map(of_users.get("nodeAffinity")).get("matchNodePurpose")),
+        "imagePullSecrets": _names(hub.get("imagePullSecrets"), _map(server.get("image")).get("pullSecrets")),
         **({"serviceAccountName": server["serviceAccountName"]} if server.get("serviceAccountName") else {}),
-        **(server.get("extraPodConfig") or {}),
+        **_map(server.get("extraPodConfig")),
     }
     builds = {
         "nodeSelector": executor.get("node_selector") or {},
@@ -49,16 +47,17 @@ def pods(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _template(spec: Mapping[str, Any], resources: Any, labels: Any = None) -> dict[str, Any]:
     container = {"name": "main", "image": _IMAGE, "resources": resources}
     usual = {"containers": [container], "volumes": [], "automountServiceAccountToken": False}
-    return {"metadata": {"labels": dict(labels or {})}, "spec": {**usual, **spec}}
+    return {"metadata": {"labels": _map(labels)}, "spec": {**usual, **spec}}
 
 
 def _map(value: Any) -> dict[str, Any]:
+    """Return a map as it is, and nothing of what is none: whoever reads the value will say so."""
     return dict(value) if isinstance(value, Mapping) else {}
 
 
 def _affinity(server: Mapping[str, Any], match: Any) -> dict[str, Any]:
     """Return the node affinity that users' servers are held to; what they merely prefer keeps none of them away."""
-    terms = list((server.get("extraNodeAffinity") or {}).get("required") or [])
+    terms = list(_map(server.get("extraNodeAffinity")).get("required") or [])
     if match == "require":
         purpose = {"key": "hub.jupyter.org/node-purpose", "operator": "In", "values": ["user"]}
         terms.append({"matchExpressions": [purpose]})
@@ -80,18 +79,18 @@ def _login(*classes: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _socket(values: Mapping[str, Any]) -> tuple[Any, ...]:
     """A build talks to the node's Docker or to the builder's, by a socket of the node."""
-    builder = values.get(values.get("imageBuilderType") or "host") or {}
+    builder = _map(values.get(values.get("imageBuilderType") or "host"))
     return ({"name": "docker", "hostPath": {"path": builder.get("hostSocketDir") or "/var/run"}},)
 
 
 def _resources(server: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for name in ("memory", "cpu"):
-        asked = server.get(name) or {}
+        asked = _map(server.get(name))
         for part, key in (("limits", "limit"), ("requests", "guarantee")):
             if asked.get(key) is not None:
                 found.setdefault(part, {})[name] = _amount(asked[key])
-    extra = server.get("extraResource") or {}
+    extra = _map(server.get("extraResource"))
     for part, key in (("limits", "limits"), ("requests", "guarantees")):
         if extra.get(key):
             found[part] = {**found.get(part, {}), **extra[key]}
