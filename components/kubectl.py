@@ -1,6 +1,7 @@
 """kubectl, asked by the program: it knows every way to log in. Previews and waits look with it; nothing needs it."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass, replace
@@ -45,7 +46,12 @@ class Kubectl:
             self.program, "--context", self.context, f"--request-timeout={_PATIENCE}s", *who, *args,
             stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, "KUBECONFIG": self.kubeconfigs},
         )  # fmt: skip
-        out, err = await process.communicate(stdin.encode())
+        try:
+            out, err = await process.communicate(stdin.encode())
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()  # whoever asked has gone
+            raise
         return Answer(process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
 
 

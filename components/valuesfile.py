@@ -110,7 +110,7 @@ def findings(values: Mapping[str, Any], own_names: bool = False) -> Iterator[Fin
 
 
 def _not_python(code: str) -> str:
-    """Return where and why a text is no Python; "" if it is. Nothing of it is quoted, and nothing is run."""
+    """Return where and why a text is no Python; "" if it is. No literal of it is quoted, and nothing is run."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

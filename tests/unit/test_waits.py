@@ -263,3 +263,22 @@ def test_without_kubectl_there_is_nothing_to_see(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert loop.run_until_complete(unready_pods(KIND, "ns")()) == []
+
+
+def test_a_look_that_nobody_waits_for_leaves_no_kubectl_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loop: asyncio.AbstractEventLoop
+) -> None:
+    with_kubectl(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/pid; exec sleep 60")
+
+    async def interrupted() -> None:
+        task = asyncio.ensure_future(unready_pods(KIND, "ns")())
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.1)  # until it is gone
+
+    loop.run_until_complete(interrupted())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
