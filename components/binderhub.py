@@ -47,9 +47,14 @@ def make_namespace(name: str, protect: bool, provider: Provider) -> Namespace:
     """Make the hub's namespace. It comes before all else in it, the addresses too, hence not part of the component."""
     return Namespace(
         name,
-        metadata={"name": name, "labels": labels.OWN},
+        metadata=namespace_manifest(name)["metadata"],
         opts=pulumi.ResourceOptions(provider=provider, protect=protect),
     )
+
+
+def namespace_manifest(name: str) -> dict[str, Any]:
+    """Return the namespace as the API takes it: previews ask about it before it is made."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels.OWN}}
 
 
 def own_description() -> str:

@@ -1,9 +1,10 @@
-"""What the objects of a release need and the server does not check: classes, volumes, nodes.
+"""What the objects of a release need and the server does not check: classes, volumes, images' names, nodes.
 
 Pure functions over rendered objects and what the cluster has, as the API gives it. Without these, Helm waits its whole
 time limit and then says `context deadline exceeded`, or is content and the pod never starts.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -19,6 +20,13 @@ _DEFAULT_CLASS: Final = (
 _OF_DAEMON_SETS: Final = tuple(
     {"key": f"node.kubernetes.io/{name}", "operator": "Exists"}
     for name in ("not-ready", "unreachable", "disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
+)
+_COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_HOST: Final = r"(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(?::[0-9]+)?"
+# As the registries' own grammar has it: host, path, tag, digest.
+_IMAGE: Final = re.compile(
+    rf"(?:(?i:{_HOST})/)?{_COMPONENT}(?:/{_COMPONENT})*(?::\w[\w.-]{{0,127}})?(?:@[\w+.-]+:[0-9a-fA-F]{{32,}})?",
+    re.ASCII,
 )
 _NO_PROVISIONER: Final = "kubernetes.io/no-provisioner"
 
@@ -58,10 +66,16 @@ def _storage(claim: Object, known: Mapping[str, Sequence[Object]]) -> Iterator[R
 
 
 def _may_take(claim: Object, volume: Object, name: str) -> bool:
-    """Whether a claim can have a volume: one of that class which nobody else claimed."""
-    claimed = volume["spec"].get("claimRef") or {}
-    of_class = (volume["spec"].get("storageClassName") or "") == name
-    return bool(of_class and claimed.get("name") in (None, claim["metadata"]["name"]))
+    """Whether a claim can have a volume: one of that class, large enough, which nobody else claimed."""
+    there, wanted = volume["spec"], claim["spec"]
+    free = (there.get("claimRef") or {}).get("name") in (None, claim["metadata"]["name"])
+    modes = {*(wanted.get("accessModes") or [])} <= {*(there.get("accessModes") or wanted.get("accessModes") or [])}
+    asked = ((wanted.get("resources") or {}).get("requests") or {}).get("storage", 0)
+    try:
+        room = nodes.quantity(asked) <= nodes.quantity((there.get("capacity") or {}).get("storage", asked))
+    except ValueError:
+        room = True  # the server's own words about it are better
+    return bool((there.get("storageClassName") or "") == name and free and modes and room)
 
 
 def _named(one: Object, what: str, name: str, there: Sequence[Object], advice: str) -> Iterator[Refusal]:
@@ -75,6 +89,18 @@ def _there(found: Iterable[Object]) -> str:
 
 def _about(one: Object) -> str:
     return str(Key(one["kind"], one["metadata"]["name"]))
+
+
+def images(touched: Iterable[Object]) -> Iterator[Refusal]:
+    """Yield the images among the pods of `touched` that no registry can have; the server takes any text."""
+    for one in touched:
+        if one["kind"] in WORKLOADS:
+            spec = one["spec"]["template"].get("spec") or {}
+            for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+                image = container.get("image") or ""
+                if image and not _IMAGE.fullmatch(image):
+                    reason = f'no image can be called "{image}": small letters, digits, single signs between them'
+                    yield Refusal(_about(one), reason, "the image's name or tag in the values file")
 
 
 def rooms(touched: Iterable[Object], found: Sequence[Object]) -> Iterator[Refusal]:

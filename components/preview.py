@@ -15,7 +15,7 @@ import pulumi
 from pulumi.output import Unknown
 
 from components import address, kubectl, launches, objects, refusals, rendering, server, story, tiller
-from components.binderhub import own_description
+from components.binderhub import namespace_manifest, own_description
 from components.cluster import Kubeconfig
 from components.kubectl import Kubectl
 from components.objects import Change, Key, Object
@@ -185,5 +185,6 @@ class _Check:
 
     def _own(self) -> list[dict[str, Any]]:
         """Return what Pulumi itself makes beside a release."""
-        account = tiller.manifests(TillerArgs(**vars(self.given.tiller)))
-        return [*account, *address.manifests(self.given.namespace, self.given.release)]
+        given = self.given
+        account = tiller.manifests(TillerArgs(**vars(given.tiller)))
+        return [namespace_manifest(given.namespace), *account, *address.manifests(given.namespace, given.release)]

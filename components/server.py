@@ -378,6 +378,7 @@ async def _needs(question: Question) -> Findings:
         else _nothing(),
     )
     findings = Findings(warnings=[f"not looked at: {text}" for text in refusals.sentences(there.err + named.err)])
+    findings.refusals += needs.images(touched)
     items = _items(there.out)
     if not there.status:
         fresh_claims = [

@@ -14,6 +14,7 @@ from components.objects import WORKLOADS, Object
 Shape = Any
 _LABELS: Final[Shape] = {"matchExpressions": [{"key": "", "operator": "", "values": [None]}], "matchFields": [{}]}
 _CONTAINER: Final[Shape] = {
+    "image": "",
     "resources": {"limits": {}, "requests": {}},
     "env": [{"valueFrom": {"secretKeyRef": {}, "configMapKeyRef": {}}}],
     "envFrom": [{"secretRef": {}, "configMapRef": {}}],
@@ -40,7 +41,7 @@ _SHAPES: Final[dict[str, Shape]] = {
     **{kind: {"spec": {"replicas": 0, "strategy": {}, "template": _POD}} for kind in WORKLOADS},
     "ClusterRole": _RULES,
     "Ingress": {"spec": {"ingressClassName": ""}},
-    "PersistentVolumeClaim": {"spec": {"resources": {"requests": {}}, "storageClassName": ""}},
+    "PersistentVolumeClaim": {"spec": {"accessModes": [""], "resources": {"requests": {}}, "storageClassName": ""}},
     "Role": _RULES,
     "Service": {"spec": {"ports": [{}]}},
 }

@@ -197,3 +197,46 @@ def test_a_class_that_makes_no_volumes_needs_one_that_is_free(volumes: list[dict
     why = "storage class manual makes no volumes by itself, and none of that class is free"
     assert told(claim, manual, *volumes) == ([] if free else [f"PersistentVolumeClaim/db: {why}"])
     assert told(claim, {**manual, "provisioner": "ebs.csi.aws.com"}, *volumes) == []
+
+
+@pytest.mark.parametrize(
+    ("volume", "fits"),
+    [
+        ({"capacity": {"storage": "10Gi"}, "accessModes": ["ReadWriteOnce", "ReadOnlyMany"]}, True),
+        ({"capacity": {"storage": "1Gi"}}, True),
+        ({"capacity": {"storage": "999Mi"}}, False),
+        ({"capacity": {"storage": "lots"}}, True),
+        ({"accessModes": ["ReadWriteMany"]}, False),
+    ],
+)
+def test_a_volume_must_be_large_enough_and_let_itself_be_used_so(volume: dict[str, Any], fits: bool) -> None:
+    asked = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = thing("PersistentVolumeClaim", "db", storageClassName="manual", **asked)
+    manual = {**thing("StorageClass", "manual"), "provisioner": "kubernetes.io/no-provisioner"}
+    one = thing("PersistentVolume", storageClassName="manual", **volume)
+    assert (told(claim, manual, one) == []) is fits
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "nginx", "nginx:1.2", "library/nginx", "quay.io/jupyterhub/k8s-hub:4.3.1-0.dev.git.1", "localhost:5000/a/b",
+        "Registry.Example.org/a", "[::1]:5000/a", "a__b/c.d/e--f", "a@sha256:" + "0" * 64, "a:v1@sha256:" + "0" * 64,
+        "europe-docker.pkg.dev/p-1/r/binder-dev-x:abc", "gcr.io/google_containers/pause:3.2", "",
+    ],
+)  # fmt: skip
+def test_names_of_images(image: str) -> None:
+    assert list(needs.images([workload({"containers": [{"image": image}]})])) == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["My Image", "quay.io/Foo/bar", "a:b:c", "a/", "/a", "a//b", "a:-x", "https://a/b", "a@sha256:12", "a___b", "ä"],
+)
+def test_what_no_image_can_be_called(image: str) -> None:
+    for kind in ("containers", "initContainers"):
+        (found,) = needs.images([workload({kind: [{"image": image}]}), thing("ConfigMap")])
+        assert (found.about, found.reason.split(":")[0]) == (
+            "Deployment/hub",
+            f'no image can be called "{image}"'.split(":")[0],
+        )

@@ -236,7 +236,7 @@ def test_what_pulumi_makes_itself_is_asked_about_before_a_first_install(
     world.run()
     world.history = records.History()
     world.run()
-    account = ["ServiceAccount/tiller", "ClusterRoleBinding/tiller"]
+    account = ["Namespace/binderhub", "ServiceAccount/tiller", "ClusterRoleBinding/tiller"]
     assert own == [[], [*account, "Service/proxy-public-external", "Service/binder-external"]]
 
 
