@@ -236,7 +236,5 @@ def test_names_of_images(image: str) -> None:
 def test_what_no_image_can_be_called(image: str) -> None:
     for kind in ("containers", "initContainers"):
         (found,) = needs.images([workload({kind: [{"image": image}]}), thing("ConfigMap")])
-        assert (found.about, found.reason.split(":")[0]) == (
-            "Deployment/hub",
-            f'no image can be called "{image}"'.split(":")[0],
-        )
+        assert found.about == "Deployment/hub"
+        assert found.reason.startswith(f'no image can be called "{image}": ')
