@@ -93,9 +93,12 @@ def start(
 
 def stop(tools: Toolchain, cluster: Cluster) -> None:
     """Stop a cluster, running or half started, and make sure that none of its processes is left."""
+    engines = processes.sessions(cluster.folder, tools.bin)
     with contextlib.suppress(ClusterError):
         _kwokctl(tools, cluster, "delete", "cluster")
     processes.end(cluster.folder, tools.bin)
+    for leader in engines:
+        processes.end_session(leader)
 
 
 def _write_config(tools: Toolchain, folder: Path, storage_classes: Collection[str]) -> None:

@@ -27,10 +27,21 @@ def of_folder(folder: Path, programs: Path) -> dict[int, str]:
     return found
 
 
+def sessions(folder: Path, programs: Path) -> set[int]:
+    """Return which processes of a run's folder lead a session: the engines among them."""
+    found = set()
+    for pid in of_folder(folder, programs):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) == pid:
+                found.add(pid)
+    return found
+
+
 def end_session(leader: int) -> None:
     """End by force every process of the session that a process leads.
 
-    The engine puts its language hosts into groups of their own, so that ending its group leaves them behind.
+    The engine puts its language hosts into groups of their own, and their command lines name no folder: only the
+    session tells whose they are. Without an engine they would end by themselves after some minutes.
     """
     for _ in range(2):  # again, for what was started meanwhile
         for pid in _of_session(leader):

@@ -38,9 +38,8 @@ def kill_up(stack: Stack, bench: Bench, when: Callable[[], bool]) -> None:
             assert time.monotonic() < limit, text
             time.sleep(0.1)
     finally:
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
+        processes.end_session(run.pid)
+        run.wait()
     for process in processes.of_folder(stack.space.base, bench.tools.bin):
         os.kill(process, signal.SIGKILL)
 

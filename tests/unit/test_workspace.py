@@ -203,6 +203,24 @@ def test_a_process_that_ignores_the_gentle_way_is_killed(
     assert stubborn.wait(5) == -9
 
 
+def test_the_sessions_of_a_run_are_known_by_their_leaders(tools: Toolchain, tmp_path: Path, sleeper: Any) -> None:
+    """What an engine starts may have another group, and a command line without the folder."""
+    ready = tmp_path / "a" / "ready"
+    ready.parent.mkdir()
+    host = f"import os, time; os.setpgid(0, 0); open({str(ready)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    (tools.bin / "engine").write_text(f'{sys.executable} -c "$2" &\nwait\n')
+    command = ["/bin/sh", str(tools.bin / "engine"), f"{tmp_path}/a/project", host]
+    with subprocess.Popen(command, start_new_session=True) as engine:
+        below = sleeper(str(tools.bin / "sleeper"), f"--data={tmp_path}/a/etcd")
+        while not (ready.exists() and ready.read_text()):
+            time.sleep(0.01)
+        assert processes.sessions(tmp_path / "a", tools.bin) == {engine.pid}
+        processes.end_session(engine.pid)
+    assert below.poll() is None, "it is of our own session"
+    time.sleep(0.1)
+    assert not is_running(int(ready.read_text()))
+
+
 def is_running(pid: int) -> bool:
     """Tell whether a process runs; one that has ended and that nobody asked about yet does not."""
     with subprocess.Popen(["ps", "-o", "stat=", "-p", str(pid)], stdout=subprocess.PIPE, text=True) as ps:
