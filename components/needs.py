@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from components import nodes
-from components.objects import WORKLOADS, Key, Object
+from components.objects import WORKLOADS, Key, Object, containers, has_pods
 from components.refusals import Refusal
 
 _DEFAULT_CLASS: Final = (
@@ -95,8 +95,7 @@ def images(touched: Iterable[Object]) -> Iterator[Refusal]:
     """Yield the images among the pods of `touched` that no registry can have; the server takes any text."""
     for one in touched:
         if one["kind"] in WORKLOADS:
-            spec = one["spec"]["template"].get("spec") or {}
-            for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+            for container in containers(one["spec"]["template"]):
                 image = container.get("image") or ""
                 if image and not _IMAGE.fullmatch(image):
                     reason = f'no image can be called "{image}": small letters, digits, single signs between them'
@@ -112,14 +111,14 @@ def rooms(touched: Iterable[Object], found: Sequence[Object]) -> Iterator[Refusa
 
 def idle(touched: Iterable[Object], found: Sequence[Object]) -> Iterator[str]:
     """Yield which DaemonSets would have no pod at all. Helm is content with that."""
-    for one, reason in _homeless(touched, found):
+    for one, reason in _homeless((one for one in touched if one["kind"] == "DaemonSet"), found):
         if _idles(one, reason):
             yield f"{_about(one)} would have no pod: {reason}"
 
 
 def _homeless(touched: Iterable[Object], found: Sequence[Object]) -> Iterator[tuple[Object, str]]:
     for one in touched:
-        if found and one["kind"] in WORKLOADS and one["spec"].get("replicas") != 0:
+        if found and has_pods(one):
             reason = nodes.why_none(_tolerant(one), found)
             if reason:
                 yield one, reason

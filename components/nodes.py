@@ -50,12 +50,11 @@ def _of_pod(template: Mapping[str, Any], parts: Sequence[str]) -> dict[str, Deci
     beside: dict[str, Decimal] = {}
     first: dict[str, Decimal] = {}
     for container in spec.get("initContainers") or []:
-        now = _sum([beside, _asked(container, parts)])
+        now = summed([beside, _asked(container, parts)])
         if container.get("restartPolicy") == "Always":
             beside = now
-        first = {name: max(now.get(name, Decimal(0)), first.get(name, Decimal(0))) for name in {**first, **now}}
-    running = _sum([beside, *(_asked(container, parts) for container in spec.get("containers") or [])])
-    return {name: max(running.get(name, Decimal(0)), first.get(name, Decimal(0))) for name in {**running, **first}}
+        first = _most(first, now)
+    return _most(summed([beside, *(_asked(container, parts) for container in spec.get("containers") or [])]), first)
 
 
 def _asked(container: Mapping[str, Any], parts: Iterable[str]) -> dict[str, Decimal]:
@@ -63,7 +62,12 @@ def _asked(container: Mapping[str, Any], parts: Iterable[str]) -> dict[str, Deci
     return {name: quantity(amount) for part in parts for name, amount in (resources.get(part) or {}).items()}
 
 
-def _sum(amounts: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
+def _most(one: Mapping[str, Decimal], other: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {name: max(one.get(name, Decimal(0)), other.get(name, Decimal(0))) for name in {**one, **other}}
+
+
+def summed(amounts: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
+    """Return the sum of amounts by name."""
     total: dict[str, Decimal] = {}
     for one in amounts:
         for name, amount in one.items():

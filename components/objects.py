@@ -125,6 +125,17 @@ def pod_template(workload: Object) -> dict[str, Any]:
     return dict(workload["spec"]["template"])
 
 
+def has_pods(one: Object) -> bool:
+    """Return whether an object is a workload that is to have pods."""
+    return one["kind"] in WORKLOADS and one["spec"].get("replicas") != 0
+
+
+def containers(template: Object) -> list[Mapping[str, Any]]:
+    """Return the containers of a pod template, those first that initialize it."""
+    spec = template.get("spec") or {}
+    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+
+
 def random_leaves(one: Any, other: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield the paths at which two renderings of the same values differ: what the chart draws by lot."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):

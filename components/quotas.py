@@ -3,6 +3,7 @@
 Pure functions over ResourceQuotas, objects and pod templates as the API gives them.
 """
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,6 @@ from decimal import Decimal
 from typing import Any, Final
 
 from components import nodes
-from components.nodes import quantity
 from components.objects import WORKLOADS, Object
 from components.refusals import Refusal, plural
 
@@ -33,7 +33,8 @@ def refusals(quotas: Iterable[Object], more: Mapping[str, Decimal], said: Iterab
             continue
         used = (quota.get("status") or {}).get("used") or {}
         for resource, hard in (spec.get("hard") or {}).items():
-            wanted, have, limit = more.get(resource, Decimal(0)), quantity(used.get(resource, 0)), quantity(hard)
+            wanted, limit = more.get(resource, Decimal(0)), nodes.quantity(hard)
+            have = nodes.quantity(used.get(resource, 0))
             if wanted > 0 and have + wanted > limit and not _heard(heard, name, resource):
                 what = resource.removeprefix("count/")
                 (more_of_it,) = nodes.told(wanted)
@@ -50,7 +51,7 @@ def _heard(said: Iterable[str], quota: str, resource: str) -> bool:
 def of_objects(new: Iterable[Object]) -> dict[str, Decimal]:
     """Return what new objects themselves add to quotas."""
     total: Counter[str] = Counter()
-    storage: dict[str, Decimal] = {}
+    storage = Decimal(0)
     for one in new:
         group = one["apiVersion"].rpartition("/")[0]
         name = plural(one["kind"])
@@ -64,8 +65,9 @@ def of_objects(new: Iterable[Object]) -> dict[str, Decimal]:
             total["services.nodeports"] += len(one["spec"].get("ports") or []) if on_nodes else 0
         if one["kind"] == "PersistentVolumeClaim":
             asked = (one["spec"].get("resources") or {}).get("requests") or {}
-            _add(storage, "requests.storage", asked.get("storage", 0), 1)
-    return {name: Decimal(count) for name, count in total.items()} | storage
+            with contextlib.suppress(ValueError):  # the server's own words about it are better
+                storage += nodes.quantity(asked.get("storage", 0))
+    return {name: Decimal(count) for name, count in total.items()} | ({"requests.storage": storage} if storage else {})
 
 
 def of_pods(changed: Iterable[tuple[Object | None, Object]], limit_ranges: Iterable[Object] = ()) -> dict[str, Decimal]:
@@ -76,13 +78,28 @@ def of_pods(changed: Iterable[tuple[Object | None, Object]], limit_ranges: Itera
     server is asked. DaemonSets are left out: how many pods they have is the nodes' matter.
     """
     given = _defaults(limit_ranges)
-    more: dict[str, Decimal] = {}
+    more = []
     for old, new in changed:
         if new["kind"] != "DaemonSet":
-            _add_pods(more, _admitted(new, given), _replicas(new))
+            more.append(_of_workload(new, given))
             if old is not None:
-                _add_pods(more, _admitted(old, given), -_replicas(old))
-    return more
+                more.append({name: -amount for name, amount in _of_workload(old, given).items()})
+    return nodes.summed(more)
+
+
+def _of_workload(workload: Object, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Decimal]:
+    """Return what all pods of a workload count for, by the names that quotas use."""
+    pod = _admitted(workload, given)
+    try:
+        asked, limits = nodes.requests(pod), nodes.limits(pod)
+    except ValueError:
+        asked, limits = {}, {}  # the server's own words about it are better
+    one = {"pods": Decimal(1), "count/pods": Decimal(1)}
+    for name in _COMPUTE:
+        one[name] = one[f"requests.{name}"] = asked.get(name, Decimal(0))
+        one[f"limits.{name}"] = limits.get(name, Decimal(0))
+    count = workload["spec"].get("replicas")
+    return {name: amount * (1 if count is None else int(count)) for name, amount in one.items()}
 
 
 def _defaults(limit_ranges: Iterable[Object]) -> dict[str, dict[str, Any]]:
@@ -115,28 +132,3 @@ def takes_away_first(workload: Object) -> bool:
     return bool(
         workload["kind"] in WORKLOADS and (workload["kind"] != "Deployment" or strategy.get("type") == "Recreate")
     )
-
-
-def _replicas(workload: Object) -> int:
-    count = workload["spec"].get("replicas")
-    return 1 if count is None else int(count)
-
-
-def _add_pods(more: dict[str, Decimal], pod: Object, count: int) -> None:
-    for name in ("pods", "count/pods"):
-        _add(more, name, 1, count)
-    try:
-        asked, limits = nodes.requests(pod), nodes.limits(pod)
-    except ValueError:
-        return  # the server's own words about it are better
-    for name in _COMPUTE:
-        for counted in (name, f"requests.{name}"):
-            _add(more, counted, asked.get(name, 0), count)
-        _add(more, f"limits.{name}", limits.get(name, 0), count)
-
-
-def _add(more: dict[str, Decimal], name: str, amount: Any, count: int) -> None:
-    try:
-        more[name] = more.get(name, Decimal(0)) + quantity(amount) * count
-    except ValueError:
-        return  # the server's own words about it are better

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from components.objects import WORKLOADS, Key, Object
+from components.objects import Key, Object, containers, has_pods
 from components.refusals import Refusal
 
 # Every namespace has these two.
@@ -37,11 +37,7 @@ class Reference:
 
 def templates(touched: Iterable[Object]) -> dict[str, Object]:
     """Return the pod templates of workloads that have pods, by the names of the workloads (`Deployment/hub`)."""
-    return {
-        str(Key(one["kind"], one["metadata"]["name"])): one["spec"]["template"]
-        for one in touched
-        if one["kind"] in WORKLOADS and one["spec"].get("replicas") != 0
-    }
+    return {str(Key(one["kind"], one["metadata"]["name"])): one["spec"]["template"] for one in touched if has_pods(one)}
 
 
 def of_pods(pods: Mapping[str, Object]) -> list[Reference]:
@@ -49,7 +45,7 @@ def of_pods(pods: Mapping[str, Object]) -> list[Reference]:
     found = [
         Reference(Key(kind, name), what or _WORDS[kind], user, entry)
         for user, template in pods.items()
-        for kind, name, entry, what in _of_spec(template.get("spec") or {})
+        for kind, name, entry, what in _of_template(template)
         if name and Key(kind, name) not in _ALWAYS_THERE
     ]
     return list(dict.fromkeys(found))
@@ -59,14 +55,15 @@ def of_pods(pods: Mapping[str, Object]) -> list[Reference]:
 _Found = tuple[str, str, str, str]
 
 
-def _of_spec(spec: Mapping[str, Any]) -> Iterator[_Found]:
+def _of_template(template: Object) -> Iterator[_Found]:
+    spec = template.get("spec") or {}
     for secret in spec.get("imagePullSecrets") or []:
         yield "Secret", secret.get("name") or "", "", "pull secret"
     yield "ServiceAccount", spec.get("serviceAccountName") or "", "", ""
     for volume in spec.get("volumes") or []:
         for source in [volume, *((volume.get("projected") or {}).get("sources") or [])]:
             yield from _of_source(source)
-    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+    for container in containers(template):
         yield from _of_container(container)
 
 

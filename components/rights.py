@@ -3,7 +3,7 @@
 Pure functions over a ClusterRole and objects as the API gives them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, Final
 
@@ -31,10 +31,12 @@ def lacking(role: Mapping[str, Any], wanted: Iterable[Right]) -> list[Right]:
     return [right for right in wanted if not any(_gives(rule, right) for rule in rules)]
 
 
-def _gives(rule: Mapping[str, Any], right: Right) -> bool:
+def _gives(rule: Mapping[str, Any], right: Right, wanted: Collection[str] = ()) -> bool:
+    """Whether a rule gives a right over the objects of the `wanted` names; over all objects if none is named."""
     names = ("apiGroups", "resources", "verbs")
     fits = all({"*", part} & {*(rule.get(name) or [])} for name, part in zip(names, right, strict=True))
-    return fits and not rule.get("resourceNames")
+    only = {*(rule.get("resourceNames") or [])}
+    return fits and (not only or (bool(wanted) and only >= {*wanted}))
 
 
 def withheld(name: str, role: Mapping[str, Any], objects: Iterable[Object]) -> Iterator[Refusal]:
@@ -44,9 +46,8 @@ def withheld(name: str, role: Mapping[str, Any], objects: Iterable[Object]) -> I
         if any(_gives(rule, ("rbac.authorization.k8s.io", plural(kind), "escalate")) for rule in rules):
             continue
         given = [rule for one in objects if one["kind"] == kind for rule in one.get("rules") or []]
-        more = [
-            right for rule in given for right in _rights(rule) if not any(_covers(own, rule, right) for own in rules)
-        ]
+        wanted = [(right, rule.get("resourceNames") or ()) for rule in given for right in _rights(rule)]
+        more = [right for right, names in wanted if not any(_gives(rule, right, names) for rule in rules)]
         if more:
             what = f"tiller's role {name} has not itself what the chart's {plural(kind)} give: {_told(more)}"
             yield Refusal(f"ClusterRole/{name}", what, _ENOUGH)
@@ -54,12 +55,6 @@ def withheld(name: str, role: Mapping[str, Any], objects: Iterable[Object]) -> I
 
 def _rights(rule: Mapping[str, Any]) -> Iterator[Right]:
     yield from product(*(rule.get(part) or [] for part in ("apiGroups", "resources", "verbs")))
-
-
-def _covers(own: Mapping[str, Any], rule: Mapping[str, Any], right: Right) -> bool:
-    """Whether a rule of one's own gives a right of another rule, which may be for some names alone."""
-    names, asked = ({*(one.get("resourceNames") or [])} for one in (own, rule))
-    return _gives({**own, "resourceNames": []}, right) and (not names or (bool(asked) and asked <= names))
 
 
 def refusals(role: str, rights: Iterable[Right]) -> Iterator[Refusal]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from components import needs, objects, quotas, record, references, refusals, rights, shapes
+from components import needs, nodes, objects, quotas, record, references, refusals, rights, shapes
 from components.kubectl import Answer, Kubectl
 from components.objects import CLUSTER_WIDE, WORKLOADS, Change, Key, Object
 from components.refusals import POD_SUFFIX, Refusal
@@ -19,12 +19,17 @@ _STAND_IN: Final = "default"
 # What such a question would answer for that namespace alone.
 _OF_STAND_IN: Final = ("exceeded quota", "failed quota", "violates PodSecurity", "usage per", "limit to request ratio")
 _OWNER: Final = ("meta.helm.sh/release-name", "meta.helm.sh/release-namespace")
+_EXISTS: Final = "already exists"
 _NO_DRY_RUN: Final = "does not support dry run"
 # The person may not make pods: then nothing is known, which is no refusal.
 _MAY_NOT_ASK: Final = re.compile(rf'pods( "[^"]*{POD_SUFFIX}")? is forbidden: User')
 _FORBIDDEN: Final = "is forbidden: User"
 # Another manager's fields are not Pulumi's to change; its own managers' names differ, but their values do not.
 _PULUMI: Final = "pulumi-kubernetes"
+
+
+# What becomes of objects that would be made or changed.
+_TOUCHED: Final = ("new", "changed", "pods restart")
 
 
 class LookError(Exception):
@@ -73,6 +78,10 @@ class Question:
         """Return the objects of `new` with one of these sorts of change."""
         return {c.key: self.new[c.key] for c in self.changes if c.what in what}
 
+    def sound(self, *what: str) -> dict[Key, Object]:
+        """Return those of them that have their form, so that they can be looked into."""
+        return {key: one for key, one in self.with_what(*what).items() if shapes.fits(one)}
+
     @property
     def fresh(self) -> dict[Key, Object]:
         """The objects that would be made."""
@@ -81,7 +90,7 @@ class Question:
     @property
     def touched(self) -> dict[Key, Object]:
         """The objects that would be made or changed."""
-        return self.with_what("new", "changed", "pods restart")
+        return self.with_what(*_TOUCHED)
 
 
 async def history(person: Kubectl, installer: Kubectl, release: str, namespace: str) -> record.History:
@@ -126,12 +135,9 @@ async def ask(question: Question) -> Findings:
 
 def _more(question: Question, findings: Findings) -> dict[str, Decimal]:
     """Return all that a change adds to quotas."""
-    more = quotas.of_objects([*filter(shapes.fits, question.fresh.values()), *findings.beside])
-    sound = {k: one for k, one in question.touched.items() if k.kind in WORKLOADS and shapes.fits(one)}
-    pairs = [(question.old.get(k), one) for k, one in sound.items()]
-    for name, amount in quotas.of_pods(pairs, findings.limit_ranges).items():
-        more[name] = more.get(name, Decimal(0)) + amount
-    return more
+    of_objects = quotas.of_objects([*question.sound("new").values(), *findings.beside])
+    pairs = [(question.old.get(k), one) for k, one in question.sound(*_TOUCHED).items() if k.kind in WORKLOADS]
+    return nodes.summed([of_objects, quotas.of_pods(pairs, findings.limit_ranges)])
 
 
 def _sorted(question: Question, answer: Answer, asked: Mapping[Key, Key]) -> Findings:
@@ -141,7 +147,7 @@ def _sorted(question: Question, answer: Answer, asked: Mapping[Key, Key]) -> Fin
         key = refusals.named(text, asked)
         if _NO_DRY_RUN in text:
             findings.warnings.append(f"a policy could not be asked: {text}")
-        elif not (_MAY_NOT_ASK.match(text) or "already exists" in text or _of_stand_in(question, key, text)):
+        elif not (_MAY_NOT_ASK.match(text) or _EXISTS in text or _of_stand_in(question, key, text)):
             findings.refusals.append(Refusal(str(asked[key]) if key else "", text))
     return findings
 
@@ -173,19 +179,19 @@ def _place(question: Question) -> str:
     return question.namespace if question.made else _STAND_IN
 
 
-async def _dry(kubectl: Kubectl, verb: str, asked: Iterable[Object], *more: str) -> Answer:
-    items = list(asked)
-    if not items:
+async def _dry(kubectl: Kubectl, verb: str, asked: Sequence[Object], *more: str) -> Answer:
+    if not asked:
         return await _nothing()
-    body = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-    # The check on this side would stop at the first fault of all.
-    return await kubectl(verb, "--dry-run=server", "--validate=false", *more, "-f", "-", stdin=body)
+    body = json.dumps({"apiVersion": "v1", "kind": "List", "items": asked})
+    # The check on this side would stop at the first fault of all; `delete` has none.
+    unchecked = () if verb == "delete" else ("--validate=false",)
+    return await kubectl(verb, "--dry-run=server", *unchecked, *more, "-f", "-", stdin=body)
 
 
 async def _told(
     question: Question, kubectl: Kubectl, keys: Mapping[Key, Key], asked: Sequence[Object]
-) -> tuple[Findings, Answer]:
-    """Ask whether objects could be made.
+) -> tuple[Findings, list[Key]]:
+    """Ask whether objects could be made; return also which of them exist already, by their keys in the question.
 
     Of some faults the server does not say whose they are. Then each object of that kind is asked about by itself.
     """
@@ -203,7 +209,8 @@ async def _told(
         ]
         findings.refusals = [*(r for r in findings.refusals if r != one or not told), *told]
     findings.refusals = list(dict.fromkeys(findings.refusals))
-    return findings, got
+    exist = [refusals.named(text, keys) for text in refusals.sentences(got.err) if _EXISTS in text]
+    return findings, [key for key in exist if key]
 
 
 async def _new(question: Question) -> Findings:
@@ -216,14 +223,8 @@ async def _new(question: Question) -> Findings:
         helms = [{"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": about}]
         keys[Key("Secret", name)] = Key("Secret", name)
         asked += helms
-    findings, got = await _told(question, question.installer, keys, asked)
-    taken = [
-        keys[key]
-        for text in refusals.sentences(got.err)
-        if "already exists" in text and (key := refusals.named(text, keys))
-    ]
-    if taken:
-        findings.refusals += await _owners(question, taken)
+    findings, taken = await _told(question, question.installer, keys, asked)
+    findings.refusals += await _owners(question, [keys[key] for key in taken])
     findings.beside = helms
     return findings
 
@@ -234,8 +235,7 @@ async def _own(question: Question) -> Findings:
     What exists already is taken over, as far as nobody else set its fields to other values.
     """
     keys, asked = _as_asked(question, objects.by_key(question.own, question.namespace))
-    findings, got = await _told(question, question.person, keys, asked)
-    there = [refusals.named(text, keys) for text in refusals.sentences(got.err) if "already exists" in text]
+    findings, there = await _told(question, question.person, keys, asked)
     taken_over = {k: one for k, one in zip(keys, asked, strict=True) if k in there}
     told = await asyncio.gather(*(_taken_over(question.person, keys[k], one) for k, one in taken_over.items()))
     findings.refusals += [refusal for some in told for refusal in some]
@@ -291,13 +291,9 @@ async def _changed(question: Question) -> Findings:
 async def _gone(question: Question) -> Findings:
     """Ask whether objects can be deleted. Helm goes on where they cannot, and leaves them."""
     gone = {c.key: question.old[c.key] for c in question.changes if c.what == "deleted"}
-    gone = {key: one for key, one in gone.items() if not objects.hooks(one)}
-    if not gone or not question.made:
-        return Findings()
+    gone = {key: one for key, one in gone.items() if question.made and not objects.hooks(one)}
     keys, asked = _as_asked(question, gone)
-    body = json.dumps({"apiVersion": "v1", "kind": "List", "items": asked})
-    got = await question.installer("delete", "--dry-run=server", "--ignore-not-found", "-f", "-", stdin=body)
-    stays = _sorted(question, got, keys).refusals
+    stays = _sorted(question, await _dry(question.installer, "delete", asked, "--ignore-not-found"), keys).refusals
     return Findings(warnings=[f"{one.about or 'something'} would be left behind: {one.reason}" for one in stays])
 
 
@@ -309,11 +305,7 @@ def _among(about: str, names: Collection[str]) -> bool:
 
 async def _pods(question: Question) -> Findings:
     """Ask about the pods of workloads and of the hub, as the person: others will make them than who installs."""
-    workloads = [
-        one
-        for k, one in question.with_what("new", "pods restart").items()
-        if k.kind in WORKLOADS and one["spec"].get("replicas") != 0 and shapes.fits(one)
-    ]
+    workloads = filter(objects.has_pods, question.sound("new", "pods restart").values())
     later = [{"metadata": {"name": name}, "spec": {"template": pod}} for name, pod in question.launched.items()]
     asked = [_pod(question, one) for one in [*workloads, *later]]
     keys = {key: key for key in (Key("Pod", pod["metadata"]["name"]) for pod in asked)}
@@ -360,7 +352,7 @@ def _has_room_later(question: Question, refusal: Refusal) -> bool:
 
 async def _needs(question: Question) -> Findings:
     """Look for classes, nodes and named objects that the release counts on."""
-    touched = list(filter(shapes.fits, question.touched.values()))
+    touched = list(question.sound(*_TOUCHED).values())
     launched = {name: pod for name, pod in question.launched.items() if shapes.fits_pod(pod)}
     kinds = ["nodes"]
     if any(key.kind == "PersistentVolumeClaim" for key in question.fresh):
@@ -385,10 +377,10 @@ async def _needs(question: Question) -> Findings:
             one for one in touched if one["kind"] != "PersistentVolumeClaim" or one in question.fresh.values()
         ]
         findings.refusals += needs.classes(fresh_claims, items)
-        nodes = [one for one in items if one["kind"] == "Node"]
+        there_are = [one for one in items if one["kind"] == "Node"]
         if not question.empty_pools:
-            findings.refusals += needs.rooms(touched, nodes)
-            findings.warnings += [*needs.idle(touched, nodes), *needs.later(launched, nodes)]
+            findings.refusals += needs.rooms(touched, there_are)
+            findings.warnings += [*needs.idle(touched, there_are), *needs.later(launched, there_are)]
     if not named.status:
         known = {**question.new, **objects.by_key(_items(named.out), question.namespace)}
         missing, waits = (list(references.missing(some, known)) for some in (wanted, later))

@@ -50,6 +50,13 @@ class Bench:
         assert result.status == 0, result.err
         return json.loads(result.out)
 
+    def apply(self, namespace: str, *items: Mapping[str, Any]) -> None:
+        """Make or change objects beside Pulumi, as the API server's administrator; in `namespace` if they name none."""
+        file = self.folder / f"{namespace}.json"
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        got = self.space.run("kubectl", "-n", namespace, "apply", "-f", str(file))
+        assert got.status == 0, got.err
+
     @functools.cached_property
     def space(self) -> Workspace:
         return Workspace(self.folder, self.folder, workspace.seal(self.tools, self.folder, self.kubeconfig))

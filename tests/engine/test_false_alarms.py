@@ -1,6 +1,5 @@
 """What is right must not be refused: a stack with everything switched on, before and after its first install."""
 
-import json
 import time
 from typing import Any
 
@@ -51,11 +50,7 @@ def test_everything_switched_on_is_not_refused(new_stack: NewStack, bench: Bench
 
 def make(bench: Bench, name: str, *items: dict[str, Any]) -> None:
     """Make a namespace and objects in it, beside Pulumi."""
-    file = bench.folder / f"{name}.json"
-    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [space, *items]}))
-    got = bench.space.run("kubectl", "-n", name, "apply", "-f", str(file))
-    assert got.status == 0, got.err
+    bench.apply(name, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, *items)
 
 
 def test_an_update_fits_into_a_quota_that_is_full_of_the_pods_which_go_first(new_stack: NewStack, bench: Bench) -> None:

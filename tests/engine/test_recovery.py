@@ -1,9 +1,7 @@
 """Runs that are killed with SIGKILL, and `python -m recovery`, after which a plain `pulumi up` must complete them."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -21,7 +19,7 @@ def recover(stack: Stack) -> Result:
     return stack.space.run(sys.executable, "-m", "recovery", "--stack", stack.name)
 
 
-def kill_up(stack: Stack, bench: Bench, when: Callable[[], bool]) -> None:
+def kill_up(stack: Stack, when: Callable[[], bool]) -> None:
     """Start `pulumi up` and kill it, with its providers, as soon as `when` holds."""
     environment = dict(stack.space.environment)
     program = shutil.which("pulumi", path=environment["PATH"])
@@ -40,8 +38,6 @@ def kill_up(stack: Stack, bench: Bench, when: Callable[[], bool]) -> None:
     finally:
         processes.end_session(run.pid)
         run.wait()
-    for process in processes.of_folder(stack.space.base, bench.tools.bin):
-        os.kill(process, signal.SIGKILL)
 
 
 def statuses(bench: Bench, name: str) -> list[str]:
@@ -91,7 +87,7 @@ def test_a_first_run_killed_twice_is_completed(new_stack: NewStack, bench: Bench
     # Killed while it waits for the addresses.
     switch = '"annotations": {"binderhub-rehearsal/no-address": "yes", '
     good = edit(stack, "components/address.py", '"annotations": {', switch)
-    kill_up(stack, bench, lambda: len(own_services(bench, "killed-a")) == 2)
+    kill_up(stack, lambda: len(own_services(bench, "killed-a")) == 2)
     uids = [s["metadata"]["uid"] for s in own_services(bench, "killed-a")]
     # What a person sees who goes on without it.
     assert "the stack is currently locked by 1 lock(s)" in stack.up(check=False).text
@@ -100,7 +96,7 @@ def test_a_first_run_killed_twice_is_completed(new_stack: NewStack, bench: Bench
     assert "Service binder-external: was made, but not recorded; it is recorded now" in result.out
     good()
     # Killed while Helm waits for the pods.
-    kill_up(stack, bench, pending(bench, "killed-a", "pending-install"))
+    kill_up(stack, pending(bench, "killed-a", "pending-install"))
     before = kept(bench, "killed-a")
     result = recover(stack)
     assert result.status == 0, result.text
@@ -129,7 +125,7 @@ def test_a_killed_upgrade_whose_change_is_taken_back_and_a_stack_in_order(new_st
     stack.up()
     before = kept(bench, "killed-b")
     stack.set("coreNodeSelector.disk", "none")
-    kill_up(stack, bench, pending(bench, "killed-b", "pending-upgrade"))
+    kill_up(stack, pending(bench, "killed-b", "pending-upgrade"))
     stack.pulumi("config", "rm", "coreNodeSelector")
     result = recover(stack)
     assert result.status == 0, result.text

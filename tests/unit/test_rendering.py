@@ -63,6 +63,11 @@ def test_anything_else_is_told_as_it_is(text: str) -> None:
         ("chart", {"chart": "chart", "path": "."}),
         ("../charts/binderhub.tgz", {"chart": "binderhub.tgz", "path": "../charts"}),
         ("/srv/charts/binderhub/", {"chart": "binderhub", "path": "/srv/charts"}),
+        ("./", {"chart": ".", "path": "."}),
+        ("..", {"chart": "..", "path": "."}),
+        ("./a/b/", {"chart": "b", "path": "./a"}),
+        ("../binderhub", {"chart": "binderhub", "path": ".."}),
+        ("/binderhub.tgz", {"chart": "binderhub.tgz", "path": "/"}),
     ],
 )
 def test_a_chart_on_the_disk_is_named_by_folder_and_name(reference: str, place: dict[str, str]) -> None:
@@ -159,23 +164,6 @@ def test_the_error_carries_all_of_it() -> None:
     error = rendering.RenderingError(found)
     assert error.refusals == found
     assert "singelUser" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("reference", "place"),
-    [
-        ("./", {"chart": ".", "path": "."}),
-        ("..", {"chart": "..", "path": "."}),
-        ("./a/b/", {"chart": "b", "path": "./a"}),
-        ("../binderhub", {"chart": "binderhub", "path": ".."}),
-        ("/binderhub.tgz", {"chart": "binderhub.tgz", "path": "/"}),
-    ],
-)
-def test_rarer_places_on_the_disk(reference: str, place: dict[str, str]) -> None:
-    chart = Chart(reference=reference, version="1", repository="", digest="x")
-    got = json.loads(rendering.options(chart, "hub", "binder", {}))
-    assert {key: got[key] for key in ("chart", "path")} == place
-    assert not {"version", "fetch_opts"} & got.keys(), "the provider would look for a repository"
 
 
 def test_what_is_rendered_is_what_the_release_gets() -> None:

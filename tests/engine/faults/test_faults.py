@@ -86,9 +86,7 @@ def kubectl(bench: Bench, *args: str) -> None:
 
 
 def make(stack: Stack, bench: Bench, item: dict[str, Any]) -> None:
-    file = stack.space.base / "planted.json"
-    file.write_text(json.dumps(item))
-    kubectl(bench, "-n", stack.name, "apply", "-f", str(file))
+    bench.apply(stack.name, item)
     if item["kind"] == "ResourceQuota":
         kubectl(bench, "-n", stack.name, "wait", "--for=jsonpath={.status.used}", f"quota/{item['metadata']['name']}")
 
