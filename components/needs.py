@@ -138,6 +138,16 @@ def _tolerant(workload: Object) -> Object:
     return {**template, "spec": {**spec, "tolerations": [*(spec.get("tolerations") or []), *_OF_DAEMON_SETS]}}
 
 
+def waiting(touched: Iterable[Object], found: Sequence[Object]) -> Iterator[str]:
+    """Yield, for all workloads together, which nodes they have to wait for: a passing state is no refusal."""
+    by_nodes: dict[str, list[str]] = {}
+    for one in touched:
+        if found and has_pods(one) and (some := nodes.passing(_tolerant(one), found)):
+            by_nodes.setdefault("; ".join(some), []).append(_about(one))
+    for reason, names in by_nodes.items():
+        yield f"pods of {', '.join(names)} must wait for a node: {reason}, which Kubernetes takes away by itself"
+
+
 def later(templates: Mapping[str, Object], found: Sequence[Object]) -> Iterator[str]:
     """Yield which of the hub's own pods no node can take."""
     for name, template in templates.items():

@@ -12,6 +12,12 @@ from typing import Any, Final
 _NUMBER: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _POWER: Final = re.compile(r"[eE][-+]?[0-9]+")
 _EFFECTS: Final = ("NoSchedule", "NoExecute")
+# Taints that Kubernetes sets and takes away by itself; not `unschedulable`, which is a person's cordon.
+# Source: kubernetes.io, "Taints and Tolerations"; the last one is the cloud controllers'.
+_PASSING: Final = frozenset(
+    f"node.kubernetes.io/{name}"
+    for name in ("not-ready", "unreachable", "memory-pressure", "disk-pressure", "pid-pressure", "network-unavailable")
+) | {"node.cloudprovider.kubernetes.io/uninitialized"}
 _SUFFIXES: Final = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("0.001"), "": Decimal(1),
     **{sign: Decimal(10 ** (3 * power)) for power, sign in enumerate("kMGTPE", 1)},
@@ -76,7 +82,32 @@ def summed(amounts: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
 
 
 def why_none(template: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> str:
-    """Return why no node can take a pod of this template; "" if one can, or if a quantity cannot be read."""
+    """Return why no node can take a pod of this template; "" if one can, or if a quantity cannot be read.
+
+    Taints that come and go by themselves keep no pod away: see `without_passing` and `passing`.
+    """
+    return _why_none(template, [without_passing(node) for node in nodes])
+
+
+def without_passing(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a node as it is when the taints are gone that Kubernetes takes away by itself."""
+    kept = [taint for taint in node["spec"].get("taints") or [] if taint["key"] not in _PASSING]
+    return {**node, "spec": {**node["spec"], "taints": kept}}
+
+
+def passing(template: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the nodes that would take a pod of this template as soon as a passing state of theirs is over.
+
+    Each as `node NAME has taint ...`; empty if a node can take it now, or if none ever can.
+    """
+    fitting = [node for node in nodes if not why_none(template, [node])]
+    if any(not _why_none(template, [node]) for node in fitting):
+        return []
+    taints = {n["metadata"]["name"]: [t for t in n["spec"]["taints"] if t["key"] in _PASSING] for n in fitting}
+    return [f"node {name} has {', '.join(map(_taint, some))}" for name, some in taints.items()]
+
+
+def _why_none(template: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> str:
     spec = template.get("spec") or {}
     wanted = spec.get("nodeSelector") or {}
     labelled = [n for n in nodes if wanted.items() <= (n["metadata"].get("labels") or {}).items()]

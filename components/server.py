@@ -380,7 +380,9 @@ async def _needs(question: Question) -> Findings:
         there_are = [one for one in items if one["kind"] == "Node"]
         if not question.empty_pools:
             findings.refusals += needs.rooms(touched, there_are)
-            findings.warnings += [*needs.idle(touched, there_are), *needs.later(launched, there_are)]
+            findings.warnings += [
+                *needs.idle(touched, there_are), *needs.waiting(touched, there_are), *needs.later(launched, there_are)
+            ]  # fmt: skip
     if not named.status:
         known = {**question.new, **objects.by_key(_items(named.out), question.namespace)}
         missing, waits = (list(references.missing(some, known)) for some in (wanted, later))

@@ -10,6 +10,7 @@ import random
 import re
 import socket
 import subprocess
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def start(
         _name_contexts(cluster.kubeconfig, context or f"kwok-{name}", aliases)
         _kwokctl(tools, cluster, "scale", "node", "--replicas", str(NODES), "--param", f'.nodeIPs=["{_NODE_ADDRESS}"]')
         _kubectl(tools, cluster, "apply", "-f", str(tools.stages / _STORAGE_CLASS))
-        _kubectl(tools, cluster, "wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={_READY_WITHIN}s")
+        _wait_for_nodes(tools, cluster)
     except BaseException:
         stop(tools, cluster)
         raise
@@ -171,6 +172,27 @@ def _kwokctl(tools: Toolchain, cluster: Cluster, *args: str) -> None:
 
 def _kubectl(tools: Toolchain, cluster: Cluster, *args: str) -> None:
     _run(tools, cluster, "kubectl", "--kubeconfig", str(cluster.kubeconfig), *args)
+
+
+def _wait_for_nodes(tools: Toolchain, cluster: Cluster) -> None:
+    """Wait until pods can be scheduled: the controllers take a new node's taints away some time after it is Ready."""
+    _kubectl(tools, cluster, "wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={_READY_WITHIN}s")
+    limit = time.monotonic() + _READY_WITHIN
+    while taints := _taints(tools, cluster):
+        if time.monotonic() > limit:
+            raise ClusterError(f"the nodes keep their taints for {_READY_WITHIN} s: {taints}\n{log_tail(cluster)}")
+        time.sleep(0.1)
+
+
+def _taints(tools: Toolchain, cluster: Cluster) -> str:
+    """Return the taints of all nodes as kubectl prints them; "" for none."""
+    got = subprocess.run(
+        [tools.bin / "kubectl", "--kubeconfig", cluster.kubeconfig,
+         "get", "nodes", "-o", "jsonpath={.items[*].spec.taints}"],
+        env=environment(tools, cluster.folder), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        process_group=0,
+    )  # fmt: skip
+    return got.stdout.strip() if got.returncode == 0 else got.stderr.strip()
 
 
 def _run(tools: Toolchain, cluster: Cluster, program: str, *args: str) -> None:

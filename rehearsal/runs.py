@@ -6,6 +6,7 @@ a folder that a person wanted to look at.
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from rehearsal import cluster
 from rehearsal.toolchain import Toolchain, cache_folder
 
 _KEPT: Final = "kept"
+# As `new` makes them; whatever else lies in the folder is no run, and is left alone.
+_NAME: Final = re.compile(r"rehearsal-.+-\d+-[0-9a-f]{4}")
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,9 @@ def remove(tools: Toolchain, run: Run) -> None:
 
 def leftover(include_kept: bool = False) -> list[Run]:
     """Return the runs whose process is gone: those that were killed and, if asked, those that were kept."""
-    names = sorted({path.name.removesuffix(".lock") for path in runs_folder().glob("rehearsal-*")})
-    runs = [Run(name, runs_folder() / name) for name in names]
+    there = [path for path in runs_folder().glob("rehearsal-*") if path.is_dir() == (path.suffix != ".lock")]
+    names = sorted({path.name.removesuffix(".lock") for path in there})
+    runs = [Run(name, runs_folder() / name) for name in names if _NAME.fullmatch(name)]
     return [run for run in runs if (include_kept or not run.kept) and _abandoned(run)]
 
 

@@ -176,6 +176,37 @@ def test_pods_of_a_daemon_set_go_to_nodes_that_are_cordoned_or_not_well(taint: d
     assert list(needs.rooms([workload({}, kind="DaemonSet")], [ill])) == []
 
 
+def _node(name: str, *taints: str, **labels: str) -> dict[str, Any]:
+    keys = [{"key": key, "effect": "NoSchedule"} for key in taints]
+    return {"metadata": {"name": name, "labels": labels}, "spec": {"taints": keys}, "status": {}}
+
+
+_NOT_READY, _PRESSURE = "node.kubernetes.io/not-ready", "node.kubernetes.io/disk-pressure"
+
+
+@pytest.mark.parametrize(
+    ("found", "waits"),
+    [
+        ([_node("a", _NOT_READY), _node("b", _NOT_READY, "core")], f"node a has taint {_NOT_READY}:NoSchedule"),
+        ([_node("a", _NOT_READY, _PRESSURE), _node("b", _PRESSURE)], f"node b has taint {_PRESSURE}:NoSchedule"),
+        ([_node("a", _NOT_READY), _node("b")], ""),
+        ([_node("a", "core")], ""),
+    ],
+)
+def test_a_passing_state_of_nodes_is_a_warning_with_their_names(found: list[dict[str, Any]], waits: str) -> None:
+    one = workload({})
+    told = list(needs.waiting([one], found))
+    assert [waits in text and "pods of Deployment/hub must wait" in text for text in told] == ([True] if waits else [])
+    assert bool(list(needs.rooms([one], found))) == (found[0]["spec"]["taints"][0]["key"] == "core")
+
+
+def test_who_waits_is_told_once_for_all_and_only_if_it_has_pods() -> None:
+    ill = [_node("a", _NOT_READY)]
+    two = [workload({}), workload({}, kind="StatefulSet"), workload({}, replicas=0)]
+    (told,) = needs.waiting(two, ill)
+    assert told.startswith("pods of Deployment/hub, StatefulSet/hub must wait for a node: node a")
+
+
 def by_hand(claimed_by: str = "") -> dict[str, Any]:
     claim = {"claimRef": {"name": claimed_by}} if claimed_by else {}
     return thing("PersistentVolume", "by-hand", storageClassName="manual", **claim)

@@ -311,6 +311,16 @@ def test_a_killed_run_is_swept_and_a_living_one_is_not(tools: Toolchain, stopped
     assert stopped == [killed.name]
 
 
+def test_what_is_no_run_is_left_alone(tools: Toolchain, stopped: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "runs"
+    (folder / "rehearsal-notes").mkdir(parents=True)
+    (folder / "rehearsal-dev-1-aaaa").write_text("a file with the name of a run")
+    (folder / "rehearsal-dev-1-bbbb.lock").mkdir()
+    before = in_runs(tmp_path)
+    assert runs.sweep(tools, include_kept=True) == []
+    assert (in_runs(tmp_path), stopped) == (before, [])
+
+
 # --- what is known before a rehearsal -----------------------------------------------------------------------------
 
 
