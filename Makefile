@@ -40,6 +40,7 @@ test: lint types unit engine
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo
 
 types: $(VENV)/ready
 	$(VENV)/bin/mypy
@@ -51,7 +52,7 @@ engine: toolchain
 	$(RUN) -m pytest tests/engine --numprocesses 4 --dist loadgroup
 
 bench: $(VENV)/ready
-	@$(RUN) -m bench
+	@$(RUN) -m rehearsal bench
 
 # An environment of its own, with no pins of ours, so that a release which breaks the program is seen here first.
 test-newest: .venv-newest/ready
@@ -79,4 +80,4 @@ python-check:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: this Python cannot make environments. Expected: the module venv. Example (Debian, Ubuntu): sudo apt install python3-venv"; exit 2; }
 
 clean:
-	rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -2,44 +2,42 @@
 
 import pulumi
 
-from components import cluster, preview, settings, waits
 from components.address import Address, AddressArgs
-from components.binderhub import BinderHub, BinderHubArgs, make_namespace
-from components.tiller import Tiller, TillerArgs
+from components.binderhub import BinderHub, BinderHubArgs, make_namespace, namespace_manifest
+from components.providers import connect
+from components.tiller import Tiller
 from components.tokens import Tokens
-from components.values import helm_values
+from config import settings
+from config.values import helm_values, resolve_builder
+from preflight.check import Subject, check
 
 given = settings.load()
-kubeconfig = cluster.reach(given.cluster)
-stack = cluster.settle_builder(given, kubeconfig)
-operator = cluster.operator(stack.cluster, kubeconfig)
+cluster = connect(given.cluster)
+stack = resolve_builder(given, cluster.container_runtimes)
+operator = cluster.operator()
 as_operator = pulumi.ResourceOptions(providers=[operator])
 
-tiller = Tiller("tiller", TillerArgs(**vars(stack.tiller)), as_operator)
+tiller = Tiller("tiller", stack.tiller, as_operator)
+as_tiller = pulumi.ResourceOptions(providers=[cluster.as_account(tiller.account)])
 tokens = Tokens("tokens", stack.tokens)
 namespace = make_namespace(stack.namespace, stack.protect, operator)
-address = Address(
-    "address",
-    AddressArgs(namespace=stack.namespace, release=stack.release, timeout=stack.address_timeout, requires=[namespace]),
-    as_operator,
-)
+address = Address("address", AddressArgs(settings=stack, requires=[namespace]), as_operator)
 values = helm_values(stack, tokens.values, address.hub_url, address.binder_url)
-hub = BinderHub(
-    "binderhub",
-    BinderHubArgs(
-        namespace=stack.namespace,
-        release=stack.release,
-        chart=stack.chart,
+release = BinderHubArgs(settings=stack, values=values, api=cluster.api, requires=[tiller, namespace])
+hub = BinderHub("binderhub", release, as_tiller)
+check(
+    Subject(
+        settings=stack,
         values=values,
-        timeout=stack.timeout,
-        protect=stack.protect,
-        adopt=stack.adopt_release,
-        installer=cluster.as_account(stack.cluster, kubeconfig, tiller.account),
-        requires=[tiller, namespace],
-        look=waits.unready_pods(kubeconfig, stack.namespace),
-    ),
+        api=cluster.api,
+        provider=operator,
+        account=tiller.account,
+        description=hub.description,
+        beside=[namespace_manifest(stack.namespace), *tiller.manifests, *address.manifests],
+        bound=tiller.bound,
+        installed=hub.installed,
+    )
 )
-preview.check(preview.Subject(stack, values, kubeconfig, operator), tiller.account, tiller.bound, hub.installed)
 pulumi.export("proxy_public_ip", address.hub)
 pulumi.export("hub_url", address.hub_url)
 pulumi.export("binder_url", address.binder_url)

@@ -11,8 +11,9 @@ from typing import Any, Final
 import pulumi
 from pulumi_kubernetes.core.v1 import Service
 
-from components import labels
-from components.waits import Explained
+from components.progress import Explained
+from config.settings import Settings
+from kube.manifests import OWN_LABELS
 
 # The chart makes Services `proxy-public` and `binder` itself, so ours have names of their own.
 HUB_SERVICE: Final = "proxy-public-external"
@@ -29,11 +30,9 @@ _HINT: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class AddressArgs:
-    """`namespace` and `release` of the hub; `timeout` in seconds for each address; `requires` must exist before."""
+    """The stack's settings, for namespace, release and the time that an address may take; `requires` is made before."""
 
-    namespace: str
-    release: str
-    timeout: int
+    settings: Settings
     requires: Sequence[pulumi.Resource] = ()
 
 
@@ -53,7 +52,7 @@ def manifests(namespace: str, release: str) -> list[dict[str, Any]]:
             "metadata": {
                 "name": name,
                 "namespace": namespace,
-                "labels": labels.OWN,
+                "labels": OWN_LABELS,
                 # The usual wait also wants endpoints, and the pods come later, with the release.
                 "annotations": {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress}"},
             },
@@ -80,18 +79,20 @@ class Address(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AddressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:Address", name, None, opts)
-        hub, binder = (self._service(one, args) for one in manifests(args.namespace, args.release))
+        self.manifests = manifests(args.settings.namespace, args.settings.release)
+        hub, binder = (self._service(one, args) for one in self.manifests)
         self.hub = hub.status.apply(first_address)
         self.hub_url = pulumi.Output.concat("http://", self.hub.apply(in_url))
         self.binder_url = pulumi.Output.concat("http://", binder.status.apply(first_address).apply(in_url))
         self.register_outputs({"hub": self.hub, "hub_url": self.hub_url, "binder_url": self.binder_url})
 
     def _service(self, manifest: Mapping[str, Any], args: AddressArgs) -> Service:
-        name, limit = manifest["metadata"]["name"], f"{args.timeout}s"
+        name, seconds = manifest["metadata"]["name"], args.settings.address_timeout
+        limit = f"{seconds}s"
         wait = Explained(
             f"{name}-wait",
             progress=f"waiting for an external address of service {name}",
-            hint=_HINT.format(name=name, namespace=args.namespace, seconds=args.timeout),
+            hint=_HINT.format(name=name, namespace=args.settings.namespace, seconds=seconds),
         )
         return Service(
             name,

@@ -10,12 +10,14 @@ from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 from pulumi_kubernetes.helm.v3.outputs import ReleaseStatus
 
-from components import labels, record
-from components.chart import Chart
-from components.waits import Explained, Look, nothing_to_see
+from components.progress import Explained, unready_pods
+from config.settings import Settings
+from kube import helm_releases
+from kube.api import Api
+from kube.manifests import OWN_LABELS
 
 _HINT: Final = (
-    "Release {namespace}/{name} did not become ready; Helm took back what this run changed.\n"
+    "Release {namespace}/{name} did not become ready; Helm rolled back what this run changed.\n"
     "  look at the pods:   kubectl -n {namespace} get pods,events\n"
     "  slow images:        pulumi config set timeout {longer}\n"
     "Then run `pulumi up` again: nothing needs to be cleaned up first."
@@ -24,23 +26,16 @@ _HINT: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class BinderHubArgs:
-    """What a release is made of; with `adopt`, one that Pulumi does not know yet is taken over.
+    """What a release is made of: the stack's settings, for its names, chart, times and protection, and its values.
 
-    `namespace` and `release` are names, `timeout` is in seconds for one Helm operation, `values` is a plain dict with
-    outputs at its leaves. `installer` is the provider that installs, `requires` must exist before (and outlive it), and
-    `look` shows what is not ready meanwhile.
+    `values` is a plain dict with outputs at its leaves. `api` tells what is not ready meanwhile, None if it cannot be
+    asked; `requires` must exist before the release, and outlive it.
     """
 
-    namespace: str
-    release: str
-    chart: Chart
+    settings: Settings
     values: dict[str, Any]
-    timeout: int
-    protect: bool
-    installer: Provider
-    adopt: bool = False
+    api: Api | None = None
     requires: Sequence[pulumi.Resource] = ()
-    look: Look = nothing_to_see
 
 
 def make_namespace(name: str, protect: bool, provider: Provider) -> Namespace:
@@ -54,51 +49,50 @@ def make_namespace(name: str, protect: bool, provider: Provider) -> Namespace:
 
 def namespace_manifest(name: str) -> dict[str, Any]:
     """Return the namespace as the API takes it: previews ask about it before it is made."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels.OWN}}
-
-
-def own_description() -> str:
-    """Return how Helm's record says whose release it is. It stands there from the first day: a change is a revision."""
-    return f"pulumi {pulumi.get_project()}/{pulumi.get_stack()}"
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": OWN_LABELS}}
 
 
 class BinderHub(pulumi.ComponentResource):
     """The release. Outputs: `namespace`, `release` and `chart_version`, each known once the release is deployed.
 
-    `installed` is its id, which a preview knows of a release that Pulumi made before, and of no other.
+    `description` is how Helm's record says whose release it is. `installed` is its id, which a preview knows of a
+    release that Pulumi made before, and of no other.
     """
 
     namespace: pulumi.Output[str]
     release: pulumi.Output[str]
     chart_version: pulumi.Output[str]
     installed: pulumi.Output[str]
+    description: str
 
     def __init__(self, name: str, args: BinderHubArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:BinderHub", name, None, opts)
+        given, chart = args.settings, args.settings.chart
+        # It stands there from the first day: a change is a revision.
+        self.description = f"pulumi {pulumi.get_project()}/{pulumi.get_stack()}"
         release = Release(
             name,
-            name=args.release,
-            namespace=args.namespace,
-            chart=args.chart.reference,
-            version=args.chart.version,
-            repository_opts=RepositoryOptsArgs(repo=args.chart.repository) if args.chart.repository else None,
+            name=given.release,
+            namespace=given.namespace,
+            chart=chart.reference,
+            version=chart.version,
+            repository_opts=RepositoryOptsArgs(repo=chart.repository) if chart.repository else None,
             values=args.values,
-            timeout=args.timeout,
-            description=own_description(),
-            # In every stack: a failed upgrade that is not taken back leaves fields that no later one removes.
+            timeout=given.timeout,
+            description=self.description,
+            # In every stack: a failed upgrade that is not rolled back leaves fields that no later one removes.
             atomic=True,
             cleanup_on_fail=True,
-            max_history=record.KEPT,
+            max_history=helm_releases.KEPT,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                provider=args.installer,
                 depends_on=args.requires,
-                protect=args.protect,
+                protect=given.protect,
                 # The name is fixed, so a new release cannot be made beside the old one.
                 delete_before_replace=True,
                 # Imports and updates in one run; without effect on a release in the state (facts: pulumi.md 7).
-                import_=f"{args.namespace}/{args.release}" if args.adopt else None,
-                hooks=self._explained(name, args).hooks,
+                import_=f"{given.namespace}/{given.release}" if given.adopt_release else None,
+                hooks=_explained(name, given, args.api).hooks,
             ),
         )
         self.installed = release.id
@@ -110,10 +104,10 @@ class BinderHub(pulumi.ComponentResource):
             {"namespace": self.namespace, "release": self.release, "chart_version": self.chart_version}
         )
 
-    @staticmethod
-    def _explained(name: str, args: BinderHubArgs) -> Explained:
-        names = {"namespace": args.namespace, "name": args.release, "longer": args.timeout * 2}
-        return Explained(f"{name}-release-wait", "waiting for the pods", _HINT.format(**names), args.look)
+
+def _explained(name: str, given: Settings, api: Api | None) -> Explained:
+    hint = _HINT.format(namespace=given.namespace, name=given.release, longer=given.timeout * 2)
+    return Explained(f"{name}-release-wait", "waiting for the pods", hint, unready_pods(api, given.namespace))
 
 
 def require_deployed(status: ReleaseStatus) -> ReleaseStatus:

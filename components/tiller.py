@@ -1,28 +1,15 @@
 """Tiller: the service account whose rights install the release, as in the walkthrough, and nothing that listens."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ServiceAccount
 from pulumi_kubernetes.rbac.v1 import ClusterRoleBinding
 
-from components import labels
+from config.settings import TillerSettings
+from kube.manifests import OWN_LABELS
 
 USUAL_ROLE: Final = "cluster-admin"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TillerArgs:
-    """`namespace` and `name` of the account, `binding` and `role` of the ClusterRoleBinding that gives it rights.
-
-    With another role than the usual one, the binding's name ends in it; see `binding_name`.
-    """
-
-    namespace: str
-    name: str
-    binding: str
-    role: str
 
 
 class Tiller(pulumi.ComponentResource):
@@ -35,9 +22,9 @@ class Tiller(pulumi.ComponentResource):
     account: str
     bound: pulumi.Output[str]
 
-    def __init__(self, name: str, args: TillerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: TillerSettings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:Tiller", name, None, opts)
-        account, binding = manifests(args)
+        self.manifests = account, binding = manifests(args)
         made = ServiceAccount(name, metadata=account["metadata"], opts=pulumi.ResourceOptions(parent=self))
         self.binding = ClusterRoleBinding(
             name,
@@ -52,15 +39,15 @@ class Tiller(pulumi.ComponentResource):
         self.register_outputs({"account": self.account, "bound": self.bound})
 
 
-def manifests(args: TillerArgs) -> list[dict[str, Any]]:
+def manifests(args: TillerSettings) -> list[dict[str, Any]]:
     """Return the account and its binding as the API takes them: previews ask about them before they are made."""
     account = {"name": args.name, "namespace": args.namespace}
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**account, "labels": labels.OWN}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**account, "labels": OWN_LABELS}},
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": binding_name(args.binding, args.role), "labels": labels.OWN},
+            "metadata": {"name": binding_name(args.binding, args.role), "labels": OWN_LABELS},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": args.role},
             "subjects": [{"kind": "ServiceAccount", **account}],
         },

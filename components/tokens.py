@@ -1,30 +1,14 @@
 """Tokens: the five secrets that a hub must share with its parts."""
 
-from dataclasses import dataclass
-
 import pulumi
 from pulumi_random import RandomPassword
 
-from components.settings import TokenSettings
+from config.settings import TokenSettings
+from config.values import TokenValues
 
 # RandomBytes would be the natural resource, but its id is the secret itself, in clear (facts: pulumi.md section 4).
 _HEX = "0123456789abcdef"
 _LENGTH = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenValues:
-    """Five hexadecimal texts (64 digits where generated), each a secret output.
-
-    `api`: binder at the hub; `proxy`: hub at the proxy; `cookie`: signs logins; `crypt`: encrypts what the hub keeps
-    of a login; `build`: lets launches from binder's own pages pass the rate limit, on every replica.
-    """
-
-    api: pulumi.Output[str]
-    proxy: pulumi.Output[str]
-    cookie: pulumi.Output[str]
-    crypt: pulumi.Output[str]
-    build: pulumi.Output[str]
 
 
 class Tokens(pulumi.ComponentResource):

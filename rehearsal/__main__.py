@@ -1,21 +1,19 @@
-"""The command line: `python -m rehearsal run|stop|toolchain`."""
+"""The command line: `python -m rehearsal run|stop|toolchain|bench`."""
 
 import argparse
 import signal
 import sys
 import time
-from types import FrameType
 
-import pulumi
 from rich.console import Console
 
-from rehearsal import pretend, runs, toolchain
-from rehearsal.cluster import ClusterError
-from rehearsal.order import Order, UsageError
+from config.errors import SettingsError
+from rehearsal import bench, runs, stubs
+from rehearsal.errors import RehearsalError, UsageError
+from rehearsal.order import Order
 from rehearsal.rehearse import Outcome, rehearse
 from rehearsal.screen import Screen
-from rehearsal.toolchain import ToolchainError
-from rehearsal.workspace import CommandError
+from rehearsal.toolchain import layout
 
 _OK, _FAILED, _USAGE, _INTERRUPTED = 0, 1, 2, 130
 
@@ -35,6 +33,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="print the outcome as JSON on standard output")
     commands.add_parser("stop", help="remove kept clusters, and what killed rehearsals left")
     commands.add_parser("toolchain", help="get the programs that a rehearsal needs, and say where they are")
+    measure = commands.add_parser("bench", help="measure what the check in previews costs")
+    measure.add_argument("--runs", type=int, default=5, help="previews of each variant (default: 5)")
     return top
 
 
@@ -43,29 +43,30 @@ def main(arguments: list[str]) -> int:
     given = parser().parse_args(arguments)
     screen = Screen(Console(stderr=getattr(given, "json", False)))
     # A terminated run must clean up as an interrupted one does.
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, _interrupt)
+    # SIGINT, too: whoever is started in the background of a script inherits that it is ignored.
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.default_int_handler)
     try:
         if given.command == "stop":
-            return _stop(screen)
+            gone = runs.sweep(include_kept=True)
+            screen.say("\n".join(f"removed {name}" for name in gone) or "nothing to remove")
+            return _OK
         if given.command == "toolchain":
             return _toolchain(screen)
-        nodes = pretend.labels(given.nodes)
+        if given.command == "bench":
+            return _OK if bench.bench(given.runs, screen) else _FAILED
+        nodes = stubs.labels(given.nodes)
         order = Order(stack=given.stack, chart=given.chart, revision=given.revision, nodes=nodes, keep=given.keep)
         return _show(rehearse(order, screen), screen, given.json)
-    except (UsageError, pretend.LabelsError, pulumi.RunError) as error:
+    except (UsageError, SettingsError) as error:
         screen.say(f"error: {error}")
         return _USAGE
-    except (ToolchainError, ClusterError, CommandError) as error:
+    except RehearsalError as error:
         screen.say(f"\n{error}")
         return _FAILED
     except KeyboardInterrupt:
         screen.say("\ninterrupted; everything that was started is stopped")
         return _INTERRUPTED
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _show(outcome: Outcome, screen: Screen, as_json: bool) -> int:
@@ -83,16 +84,9 @@ def _show(outcome: Outcome, screen: Screen, as_json: bool) -> int:
     return _OK
 
 
-def _stop(screen: Screen) -> int:
-    tools = toolchain.ensure(console=screen.console) if runs.leftover(include_kept=True) else None
-    gone = runs.sweep(tools, include_kept=True) if tools else []
-    screen.say("\n".join(f"removed {name}" for name in gone) or "nothing to remove")
-    return _OK
-
-
 def _toolchain(screen: Screen) -> int:
     begin = time.monotonic()
-    tools = toolchain.ensure(console=screen.console)
+    tools = layout.ensure(console=screen.console)
     screen.table(
         f"Toolchain, ready in {time.monotonic() - begin:.2f} s", {"programs": tools.bin, "plugins": tools.plugins}
     )

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from components import labels
-from components.objects import WORKLOADS, Change, Key, key_of, pod_template
-from rehearsal.workspace import CommandError, Workspace
+from kube.manifests import OWN_LABELS, WORKLOADS, ObjectKey, key_of, pod_template
+from rehearsal.workspace import Workspace
 
 # What moves by itself or follows from other objects.
 _NOT_COUNTED: Final = ("events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses", "endpoints")
@@ -33,7 +32,7 @@ class Object:
     content: Mapping[str, Any]
 
 
-Objects = dict[Key, Object]
+Objects = dict[ObjectKey, Object]
 
 
 def objects(space: Workspace, namespace: str) -> Objects:
@@ -41,12 +40,9 @@ def objects(space: Workspace, namespace: str) -> Objects:
 
     Raises `CommandError`.
     """
-    kinds = space.run("kubectl", "api-resources", "--verbs=list", "-o", "name").out.split()
+    kinds = space.kubectl("api-resources", "--verbs=list", "-o", "name").split()
     asked = ",".join(kind for kind in kinds if kind not in _NOT_COUNTED)
-    got = space.run("kubectl", "get", asked, "-A", "-o", "json")
-    if got.status:
-        raise CommandError(got.err)
-    return by_key(json.loads(got.out)["items"], namespace)
+    return by_key(json.loads(space.kubectl("get", asked, "-A", "-o", "json"))["items"], namespace)
 
 
 def by_key(items: list[dict[str, Any]], namespace: str) -> Objects:
@@ -60,7 +56,7 @@ def made_by_stack(item: Mapping[str, Any]) -> bool:
     if about.get("ownerReferences"):
         return False  # made by a controller, which copies annotations on
     by_helm = "meta.helm.sh/release-name" in about.get("annotations", {})
-    return bool(by_helm or labels.OWN.items() <= about.get("labels", {}).items())
+    return bool(by_helm or OWN_LABELS.items() <= about.get("labels", {}).items())
 
 
 def _object(item: Mapping[str, Any]) -> Object:
@@ -75,17 +71,20 @@ def count(found: Objects) -> dict[str, int]:
     return dict(sorted(Counter(key.kind for key in found).items()))
 
 
-def between(before: Objects, after: Objects) -> list[Change]:
-    """Return what changed, sorted; beside what a `Change` says, "made anew" is another object of the same name."""
+def between(before: Objects, after: Objects) -> dict[ObjectKey, str]:
+    """Return what changed, sorted: "new", "deleted", "changed", "pods restart" for a workload's changed pods.
+
+    "replaced" is another object of the same name.
+    """
     keys = sorted({*before, *after})
-    return [Change(key, what) for key in keys if (what := _what(key.kind, before.get(key), after.get(key)))]
+    return {key: what for key in keys if (what := _what(key.kind, before.get(key), after.get(key)))}
 
 
 def _what(kind: str, old: Object | None, new: Object | None) -> str:
     if old is None or new is None:
         return "new" if old is None else "deleted"
     if old.uid != new.uid:
-        return "made anew"
+        return "replaced"
     if old == new:
         return ""
     restarts = kind in WORKLOADS and pod_template(old.content) != pod_template(new.content)

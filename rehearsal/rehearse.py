@@ -1,20 +1,22 @@
 """One rehearsal from beginning to end: toolchain, cluster, preview, up, an empty second preview, what came of it."""
 
-import contextlib
 import json
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from components import settings, versions
-from rehearsal import changes, cluster, pretend, revision, runs, sources, toolchain, workspace
+from config import chart, settings
+from rehearsal import changes, charts, revision, runs, stubs, workspace
+from rehearsal.charts import CHART, VALUES_FILE, ChosenChart
+from rehearsal.cluster import kwok
+from rehearsal.errors import CommandError
 from rehearsal.order import Earlier, Order, check, find_earlier
 from rehearsal.screen import Screen
-from rehearsal.sources import CHART, VALUES_FILE, ChosenChart
-from rehearsal.workspace import CommandError, StackFile, Workspace
+from rehearsal.toolchain import layout
+from rehearsal.workspace import StackFile, Workspace
 
 # The copy's only kubeconfig is the throwaway one, and nothing lies there that could be taken over.
 _OF_ITS_OWN_CLUSTER: Final = ("kubernetes:kubeconfig", f"{settings.PROJECT}:adoptRelease")
@@ -35,7 +37,7 @@ class Outcome:
     chart: dict[str, str] = field(default_factory=dict)
     placeholders: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    pretended: list[str] = field(default_factory=list)
+    stubs: list[str] = field(default_factory=list)
     preview: list[str] = field(default_factory=list)
     changed: list[dict[str, str]] | None = None
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -48,30 +50,24 @@ class Outcome:
         return json.dumps({key: value for key, value in asdict(self).items() if value not in ("", None)}, indent=2)
 
 
-def elsewhere(file: StackFile) -> StackFile:
-    """Return a stack's file without what holds on its own cluster alone: the kubeconfig, a release to take over."""
-    plain = {k: v for k, v in file.config.items() if k not in _OF_ITS_OWN_CLUSTER}
-    return StackFile(plain, file.secrets, file.filled)
-
-
 def rehearse(order: Order, screen: Screen) -> Outcome:
     """Run a rehearsal and return what it found.
 
-    Raises `UsageError` or `settings.SettingsError` before anything is started, `toolchain.ToolchainError`,
-    `cluster.ClusterError` or `workspace.CommandError` when a step fails; the cluster is gone then, too.
+    Raises `UsageError` or `settings.SettingsError` before anything is started, another `RehearsalError` when a step
+    fails; the cluster is gone then, too.
     """
     begin = time.monotonic()
     file, wanted = check(order)
     earlier = find_earlier(order)
     outcome = Outcome(order.stack, revision=earlier.name if earlier else "")
-    with _timed(outcome, "toolchain"), screen.step("toolchain"):
-        tools = toolchain.ensure(console=screen.console)
-    for name in runs.sweep(tools):
+    with screen.step("toolchain"):
+        tools = layout.ensure(console=screen.console)
+    for name in runs.sweep():
         screen.say(f"removed what a killed rehearsal had left: {name}")
     chosen = _choose(wanted, [file, *([earlier.file] if earlier else [])], outcome, screen)
     if earlier and earlier.borrowed:
         screen.say(f"not in {earlier.name}, so taken from the working folder: {', '.join(earlier.borrowed)}")
-    with runs.new(tools, order.stack) as run:
+    with runs.new(order.stack) as run:
         stage = Stage(tools, run, order, wanted, chosen, outcome, screen)
         space, before = stage.prepare(file, earlier)
         try:
@@ -82,18 +78,18 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
             if order.keep:  # a failed stack is what one wants to look at
                 _keep(run, space, outcome)
                 screen.look_around(outcome.folder, wanted.namespace)
-            raise CommandError("\n\n".join(filter(None, [str(error), pretend.hint(str(error))]))) from None
+            raise CommandError("\n\n".join(filter(None, [str(error), stubs.hint(str(error))]))) from None
         if order.keep:
             _keep(run, space, outcome)
-    outcome.seconds["total"] = round(time.monotonic() - begin, 2)
+    outcome.seconds = {**screen.seconds, "total": round(time.monotonic() - begin, 2)}
     outcome.ok = True
     return outcome
 
 
 def _choose(wanted: settings.Settings, files: list[StackFile], outcome: Outcome, screen: Screen) -> ChosenChart:
     """Choose the chart, and say what is not the stack's own: a stand-in, placeholders."""
-    repository = wanted.chart.repository or versions.CHART_REPOSITORY
-    chosen, reason = sources.choose_chart(wanted.chart, files, lambda: sources.repository_problem(repository))
+    repository = wanted.chart.repository or chart.CHART_REPOSITORY
+    chosen, reason = charts.choose_chart(wanted.chart, files, lambda: charts.repository_problem(repository))
     outcome.chart = asdict(chosen)
     if reason:
         screen.stand_in(repository, reason)
@@ -107,7 +103,7 @@ def _choose(wanted: settings.Settings, files: list[StackFile], outcome: Outcome,
 class Stage:
     """Where one rehearsal takes place, and all that its steps share."""
 
-    tools: toolchain.Toolchain
+    tools: layout.Toolchain
     run: runs.Run
     order: Order
     wanted: settings.Settings
@@ -128,67 +124,46 @@ class Stage:
             before = Workspace(self.run.folder / "revision", self.run.folder, environment)
             revision.extract(self.order.project, earlier.name, before.folder)
             named |= self._classes(earlier.file, before.folder)
-        with _timed(self.outcome, "cluster"), self.screen.step("cluster"), _beside(lambda: self._start(named, earlier)):
+        with self.screen.step("cluster"), ThreadPoolExecutor(1) as beside:
+            cluster = beside.submit(self._start, named, earlier)
             salt = ""
             if before and earlier:
                 salt = workspace.prepare(before, self.order.stack, self._safe(earlier.file, before.folder))
             workspace.prepare(space, self.order.stack, self._safe(file, space.folder), salt)
-        pretend.put(space, named, self.order.nodes)
-        self.outcome.pretended = [str(one) for one in sorted(named)]
+            cluster.result()
+        stubs.put(space, named, self.order.nodes)
+        self.outcome.stubs = [str(one) for one in sorted(named)]
         if named:
-            self.screen.say(f"pretended, since only your cluster knows them: {', '.join(self.outcome.pretended)}")
+            self.screen.say(f"stubs, since only your cluster knows the real ones: {', '.join(self.outcome.stubs)}")
         return space, before
 
-    def _start(self, named: Collection[pretend.Class], earlier: Earlier | None) -> None:
+    def _start(self, named: Collection[stubs.ClassStub], earlier: Earlier | None) -> None:
         storage = [one.name for one in named if one.kind == "StorageClass"]
         # Where the change is of the context, too, each program must find its own.
         aliases = [str(earlier.file.config[_CONTEXT])] if earlier and earlier.file.config.get(_CONTEXT) else []
         context = self.wanted.cluster.context
-        cluster.start(self.tools, self.run.folder, self.run.name, context, aliases, storage)
+        kwok.start(self.tools, self.run.folder, context, aliases, storage)
 
-    def _classes(self, file: StackFile, folder: Path) -> set[pretend.Class]:
-        path = sources.named(file, VALUES_FILE)
-        own = pretend.own_values(sources.place(path, folder, self.order.project)) if path else None
-        return pretend.classes(file.config, own)
+    def _classes(self, file: StackFile, folder: Path) -> set[stubs.ClassStub]:
+        path = charts.named(file, VALUES_FILE)
+        own = stubs.own_values(charts.place(path, folder, self.order.project)) if path else None
+        return stubs.classes(file.config, own)
 
     def _safe(self, file: StackFile, folder: Path) -> StackFile:
         """Return a stack's file that leads nowhere but into its copy; chart and values are put there."""
-        path = str(sources.STAND_IN) if self.chosen.source == "stand-in" else sources.named(file, CHART)
+        path = str(charts.STAND_IN) if self.chosen.source == "stand-in" else charts.named(file, CHART)
         if path:
-            file = sources.put_chart(sources.place(path, folder, self.order.project), folder, file)
-        return elsewhere(sources.put_values(self.order.project, folder, file))
-
-
-@contextlib.contextmanager
-def _beside(work: Callable[[], object]) -> Iterator[None]:
-    """Do `work` in a thread during a `with` block, and raise what it raised at the block's end."""
-    failed: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            work()
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=guarded)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-    if failed:
-        raise failed[0]
+            file = charts.put_chart(charts.place(path, folder, self.order.project), folder, file)
+        file = charts.put_values(self.order.project, folder, file)
+        return StackFile({k: v for k, v in file.config.items() if k not in _OF_ITS_OWN_CLUSTER}, file.secrets)
 
 
 def _deploy_earlier(space: Workspace, stage: Stage) -> None:
     """Deploy the revision, which must hold by itself: else what comes of the working tree means nothing."""
-    name = stage.outcome.revision
-    with _timed(stage.outcome, "revision_up"), stage.screen.step(f"{name}: up"):
+    outcome, screen = stage.outcome, stage.screen
+    with screen.step("revision_up", f"{outcome.revision}: up"):
         space.pulumi("up", "--yes", "--skip-preview")
-    with (
-        _timed(stage.outcome, "revision_second_preview"),
-        stage.screen.step(f"{name}: second preview, nothing to change"),
-    ):
+    with screen.step("revision_second_preview", f"{outcome.revision}: second preview, nothing to change"):
         space.pulumi("preview", "--expect-no-changes")
 
 
@@ -198,21 +173,21 @@ def _deploy(space: Workspace, stage: Stage) -> None:
     prefix = "working tree: " if outcome.revision else ""
     namespace = stage.wanted.namespace
     before = changes.objects(space, namespace) if outcome.revision else {}
-    with _timed(outcome, "preview"), screen.step(f"{prefix}preview"):
+    with screen.step("preview", f"{prefix}preview"):
         printed = space.pulumi("preview").out
     touched = changes.resources(printed) if outcome.revision else []
     outcome.preview = [*touched, *changes.diagnostics(printed)]
     for line in outcome.preview:
         screen.say(f"          {line}")
-    with _timed(outcome, "up"), screen.step(f"{prefix}up"):
+    with screen.step("up", f"{prefix}up"):
         space.pulumi("up", "--yes", "--skip-preview")
-    with _timed(outcome, "second_preview"), screen.step(f"{prefix}second preview, nothing to change"):
+    with screen.step("second_preview", f"{prefix}second preview, nothing to change"):
         space.pulumi("preview", "--expect-no-changes")
     outcome.outputs = json.loads(space.pulumi("stack", "output", "--json").out)
     after = changes.objects(space, namespace)
     outcome.objects = changes.count(after)
     if outcome.revision:
-        outcome.changed = [{"object": str(one.key), "what": one.what} for one in changes.between(before, after)]
+        outcome.changed = [{"object": str(k), "what": v} for k, v in changes.between(before, after).items()]
 
 
 def _keep(run: runs.Run, space: Workspace, outcome: Outcome) -> None:
@@ -220,10 +195,3 @@ def _keep(run: runs.Run, space: Workspace, outcome: Outcome) -> None:
     lines = [f"export {name}='{value}'" for name, value in space.environment.items()]
     (run.folder / "env.sh").write_text("\n".join([*lines, f"cd '{space.folder}'", ""]))
     outcome.kubeconfig, outcome.folder = str(run.folder / "kubeconfig"), str(run.folder)
-
-
-@contextlib.contextmanager
-def _timed(outcome: Outcome, name: str) -> Iterator[None]:
-    begin = time.monotonic()
-    yield
-    outcome.seconds[name] = round(time.monotonic() - begin, 2)

@@ -1,7 +1,7 @@
 """The folders of rehearsals: one per run, with everything it made, and gone when it ends.
 
 A run holds a lock for as long as its process lives, so a folder without one was left by a killed run. `keep` marks
-a folder that a person wanted to look at.
+a folder that the user wanted to look at.
 """
 
 import contextlib
@@ -16,8 +16,8 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
-from rehearsal import cluster
-from rehearsal.toolchain import Toolchain, cache_folder
+from rehearsal.cluster import processes
+from rehearsal.toolchain.cache import cache_folder
 
 _KEPT: Final = "kept"
 # As `new` makes them; whatever else lies in the folder is no run, and is left alone.
@@ -26,19 +26,34 @@ _NAME: Final = re.compile(r"rehearsal-.+-\d+-[0-9a-f]{4}")
 
 @dataclass(frozen=True)
 class Run:
-    """One rehearsal's name (unique on the machine; the cluster's too) and folder."""
+    """One rehearsal. Its folder's name is unique on the machine, and the cluster's, too."""
 
-    name: str
     folder: Path
 
     @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.folder.name
+
+    @property
     def kept(self) -> bool:
-        """Whether the run was kept for a person to look at."""
+        """Whether the run was kept for the user to look at."""
         return (self.folder / _KEPT).exists()
 
     def keep(self) -> None:
         """Mark the run as kept: later runs leave it alone, `stop` removes it."""
         (self.folder / _KEPT).touch()
+
+    @property
+    def lock(self) -> Path:
+        """The lock file, held for as long as the run's process lives."""
+        return self.folder.with_name(f"{self.name}.lock")
+
+    def remove(self) -> None:
+        """End the run's cluster and every other process of it, and remove its folder and (its holder's) lock file."""
+        processes.end(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.lock.unlink(missing_ok=True)  # names are never used again
 
 
 def runs_folder() -> Path:
@@ -46,59 +61,27 @@ def runs_folder() -> Path:
     return cache_folder() / "runs"
 
 
-def _lock(name: str) -> FileLock:
-    return FileLock(_lock_file(name))
-
-
 @contextlib.contextmanager
-def new(tools: Toolchain, stack: str) -> Iterator[Run]:
+def new(stack: str) -> Iterator[Run]:
     """Open a run for the length of a `with` block; on every way out it is removed, cluster and all, unless kept."""
-    name = f"rehearsal-{stack}-{os.getpid()}-{secrets.token_hex(2)}"
+    run = Run(runs_folder() / f"rehearsal-{stack}-{os.getpid()}-{secrets.token_hex(2)}")
     runs_folder().mkdir(parents=True, exist_ok=True)
-    with _lock(name):
-        run = Run(name, runs_folder() / name)
+    with FileLock(run.lock):
         try:
             run.folder.mkdir(mode=0o700)
             yield run
         finally:
             if not run.kept:
-                remove(tools, run)
-            _lock_file(name).unlink(missing_ok=True)  # names are never used again
+                run.remove()
 
 
-def _lock_file(name: str) -> Path:
-    return runs_folder() / f"{name}.lock"
-
-
-def remove(tools: Toolchain, run: Run) -> None:
-    """Stop the run's cluster and every process of it, and remove its folder."""
-    if run.folder.exists():
-        cluster.stop(tools, cluster.Cluster(run.name, run.folder, run.folder / "kubeconfig"))
-    shutil.rmtree(run.folder, ignore_errors=True)
-
-
-def leftover(include_kept: bool = False) -> list[Run]:
-    """Return the runs whose process is gone: those that were killed and, if asked, those that were kept."""
-    there = [path for path in runs_folder().glob("rehearsal-*") if path.is_dir() == (path.suffix != ".lock")]
-    names = sorted({path.name.removesuffix(".lock") for path in there})
-    runs = [Run(name, runs_folder() / name) for name in names if _NAME.fullmatch(name)]
-    return [run for run in runs if (include_kept or not run.kept) and _abandoned(run)]
-
-
-def _abandoned(run: Run) -> bool:
-    try:
-        with _lock(run.name).acquire(timeout=0):
-            return True
-    except Timeout:
-        return False
-
-
-def sweep(tools: Toolchain, include_kept: bool = False) -> list[str]:
-    """Remove what earlier runs left; return their names."""
+def sweep(include_kept: bool = False) -> list[str]:
+    """Remove what killed runs left and, if asked, those that were kept; return their names."""
     gone = []
-    for run in leftover(include_kept):
-        with contextlib.suppress(Timeout), _lock(run.name).acquire(timeout=0):
-            remove(tools, run)
-            _lock_file(run.name).unlink(missing_ok=True)
-            gone.append(run.name)
+    for run in map(Run, sorted(runs_folder().glob("rehearsal-*"))):
+        if run.folder.is_dir() and _NAME.fullmatch(run.name) and (include_kept or not run.kept):
+            # A lock that is held: the run is at work.
+            with contextlib.suppress(Timeout), FileLock(run.lock, timeout=0):
+                run.remove()
+                gone.append(run.name)
     return gone

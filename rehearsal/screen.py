@@ -1,4 +1,4 @@
-"""What a rehearsal shows a person. With `--json`, all of it goes to standard error."""
+"""What a rehearsal shows the user. With `--json`, all of it goes to standard error."""
 
 import contextlib
 import time
@@ -14,26 +14,30 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.seconds: dict[str, float] = {}
+        """Of each step that has held."""
 
     def say(self, text: str) -> None:
         """Print one line as it is."""
         self.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Show a step and, when it has held, its time in seconds."""
+    def step(self, name: str, title: str = "") -> Iterator[None]:
+        """Show a step by its title (else its name) and, when it has held, its time in seconds, which is kept."""
+        title = title or name
         begin = time.monotonic()
         # The toolchain draws lines of its own, and two live displays cannot share a terminal.
         live = (
-            self.console.status(name) if self.console.is_terminal and name != "toolchain" else contextlib.nullcontext()
+            self.console.status(title) if self.console.is_terminal and name != "toolchain" else contextlib.nullcontext()
         )
         try:
             with live:
                 yield
         except BaseException:
-            self.say(f"  FAILED  {name}")
+            self.say(f"  FAILED  {title}")
             raise
-        self.say(f"{time.monotonic() - begin:6.1f} s  {name}")
+        self.seconds[name] = round(time.monotonic() - begin, 2)
+        self.say(f"{self.seconds[name]:6.1f} s  {title}")
 
     def stand_in(self, repository: str, reason: str) -> None:
         """Say that the real chart could not be had, in a way nobody misses."""

@@ -1,27 +1,27 @@
 """A copy of the project in sealed surroundings, and the plain `pulumi` commands run there.
 
-The person's kubeconfig, Pulumi login, passphrase and stack files are neither read by Pulumi nor changed. Why a copy,
+The user's kubeconfig, Pulumi login, passphrase and stack files are neither read by Pulumi nor changed. Why a copy,
 and why stripped: facts, preview.md section 4.
 """
 
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
-from components import settings
-from rehearsal import processes
-from rehearsal.toolchain import Toolchain
+from config import keys
+from kube import run, yaml
+from kube.run import Result
+from rehearsal.cluster import kwok
+from rehearsal.errors import CommandError
+from rehearsal.toolchain.layout import Toolchain
 
 _LOCKED: Final = ("encryptionsalt", "encryptedkey", "secretsprovider")
-# A chart may have to be fetched through the person's proxy; nothing else of the environment goes in.
+# A chart may have to be fetched through the user's proxy; nothing else of the environment goes in.
 _PASSED_ON: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 _NOT_COPIED: Final = (".git", ".venv*", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "node_modules")
 
@@ -31,12 +31,11 @@ class StackFile:
     """A stack's own file, made safe to use elsewhere.
 
     `config` holds the plain values; `secrets` names the paths (as `pulumi config set --path` takes them) that get a
-    placeholder; `filled` those among them that the file lacks altogether.
+    placeholder: what is encrypted, and what the file lacks.
     """
 
     config: dict[str, Any]
-    secrets: tuple[str, ...]
-    filled: tuple[str, ...]
+    secrets: tuple[str, ...] = ()
 
 
 def strip(text: str) -> StackFile:
@@ -44,14 +43,12 @@ def strip(text: str) -> StackFile:
 
     Raises ValueError if it is no stack file.
     """
-    content = yaml.safe_load(text) or {}
+    content = yaml.load(text, "its text") or {}
     if not isinstance(content, dict) or not isinstance(content.get("config") or {}, dict):
         raise ValueError("a stack file is a map with the key `config`")
     config = content.get("config") or {}
-    locked = tuple(_locked_paths(config))
-    plain = _without_locked(config)
-    filled = tuple(key for key in settings.required_secrets(config) if key not in config)
-    return StackFile(plain, (*locked, *filled), filled)
+    missing = (key for key in keys.required_secrets(config) if key not in config)
+    return StackFile(_without_locked(config), (*_locked_paths(config), *missing))
 
 
 def _is_locked(value: Any) -> bool:
@@ -85,15 +82,6 @@ def _without_locked(value: Any) -> Any:
     return value
 
 
-def as_engine(config: Mapping[str, Any]) -> dict[str, str]:
-    """Turn a stack file's config into what the engine gives a program: texts, structured values as JSON."""
-
-    def text(value: Any) -> str:
-        return value if isinstance(value, str) else json.dumps(value)
-
-    return {key: text(value) for key, value in config.items() if value is not None}
-
-
 def copy_project(source: Path, target: Path) -> None:
     """Copy what belongs to the project: the files that git knows or would take, else all but environments."""
     listed = _listed(source)
@@ -111,16 +99,10 @@ def copy_project(source: Path, target: Path) -> None:
 def _listed(source: Path) -> list[str] | None:
     """Return the files that git knows or would take; None where there is no repository, or no git."""
     try:
-        got = subprocess.run(
-            ["git", "-C", str(source), "ls-files", "-coz", "--exclude-standard"], capture_output=True, check=False
-        )
+        got = run.run(["git", "-C", source, "ls-files", "-coz", "--exclude-standard"])
     except FileNotFoundError:
         return None
-    return None if got.returncode else [name for name in os.fsdecode(got.stdout).split("\0") if name]
-
-
-class CommandError(Exception):
-    """A command of the rehearsal failed; the text is what it printed."""
+    return None if got.status else [name for name in got.out.split("\0") if name]
 
 
 @dataclass(frozen=True)
@@ -134,7 +116,7 @@ class Workspace:
     base: Path
     environment: Mapping[str, str]
 
-    def pulumi(self, *args: str, check: bool = True, secrets: Mapping[str, str] | None = None) -> "Result":
+    def pulumi(self, *args: str, check: bool = True, secrets: Mapping[str, str] | None = None) -> Result:
         """Run `pulumi` and return its exit status and what it printed.
 
         With `check`, raises `CommandError` when it fails. `secrets` become `--secret name=value`; they are not logged.
@@ -151,48 +133,27 @@ class Workspace:
             raise CommandError(result.text.strip())
         return result
 
-    def run(self, program: str, *args: str) -> "Result":
+    def kubectl(self, *args: str) -> str:
+        """Run `kubectl` and return what it printed on standard output. Raises `CommandError`."""
+        result = self.run("kubectl", *args)
+        if result.status:
+            raise CommandError(result.err)
+        return result.out
+
+    def run(self, program: str, *args: str) -> Result:
         """Run a program in the sealed surroundings; it is ended if this process is interrupted."""
-        # A session of its own: Ctrl-C reaches this process alone, which then ends the program itself.
-        with subprocess.Popen(
-            [shutil.which(program, path=self.environment["PATH"]) or program, *args],
-            cwd=self.folder, env=dict(self.environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
-        ) as process:  # fmt: skip
-            try:
-                out, err = process.communicate()
-            except BaseException:
-                processes.end_session(process.pid)
-                raise
-        return Result(process.returncode, out, err)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a command left: exit status, standard output, standard error."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def text(self) -> str:
-        """All that it printed."""
-        return self.out + self.err
+        return run.run([program, *args], environment=self.environment, folder=self.folder)
 
 
 def seal(tools: Toolchain, base: Path, kubeconfig: Path) -> dict[str, str]:
     """Make the surroundings of a run below `base` and return the environment that leads there and nowhere else."""
-    for name in ("home", "state", "pulumi-home"):
+    for name in ("state", "pulumi-home"):
         (base / name).mkdir(parents=True, exist_ok=True)
     plugins = base / "pulumi-home" / "plugins"
     if not plugins.is_symlink():
         plugins.symlink_to(tools.plugins)
     return {
-        "PATH": os.pathsep.join([str(tools.bin), "/usr/local/bin", "/usr/bin", "/bin"]),
-        "HOME": str(base / "home"),
-        "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
-        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        **kwok.environment(tools, base),
         "KUBECONFIG": str(kubeconfig),
         "PULUMI_HOME": str(base / "pulumi-home"),
         "PULUMI_BACKEND_URL": f"file://{base / 'state'}",
@@ -219,13 +180,13 @@ def prepare(workspace: Workspace, stack: str, file: StackFile, salt: str = "") -
     """
     path = workspace.folder / f"Pulumi.{stack}.yaml"
     known = {"encryptionsalt": salt} if salt else {}
-    path.write_text(yaml.safe_dump({**known, "config": file.config}, sort_keys=False))
+    path.write_text(yaml.dump({**known, "config": file.config}))
     workspace.pulumi("stack", "select" if salt else "init", stack)
     if file.secrets:
         workspace.pulumi(
             "config",
             "set-all",
             "--path",
-            secrets={path: settings.placeholder(path, file.config) for path in file.secrets},
+            secrets={path: keys.placeholder(path, file.config) for path in file.secrets},
         )
-    return str(yaml.safe_load(path.read_text()).get("encryptionsalt") or "")
+    return str(yaml.load(path.read_bytes(), path).get("encryptionsalt") or "")

@@ -1,7 +1,7 @@
 """One throwaway cluster for all engine tests; each test has its own namespace, stack and state.
 
 The tests mostly wait, so several workers (pytest-xdist) share the machine. The cluster belongs to the process that
-the person started; it reaches the workers by the environment.
+the user started; it reaches the workers by the environment.
 """
 
 import os
@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import cluster, runs, toolchain
-from rehearsal.toolchain import Toolchain
+from rehearsal import runs
+from rehearsal.cluster import kwok
+from rehearsal.toolchain import layout
+from rehearsal.toolchain.layout import Toolchain
 from tests.engine.support import Bench, Stack
 
 CONTEXT = "minikube"
@@ -24,10 +26,10 @@ _exits = ExitStack()
 def pytest_sessionstart(session: pytest.Session) -> None:
     if hasattr(session.config, "workerinput") or session.config.option.collectonly:
         return
-    tools = toolchain.ensure()
-    runs.sweep(tools)
-    run = _exits.enter_context(runs.new(tools, "tests"))
-    _exits.enter_context(cluster.running(tools, run.folder, run.name, CONTEXT))
+    tools = layout.ensure()
+    runs.sweep()
+    run = _exits.enter_context(runs.new("tests"))
+    kwok.start(tools, run.folder, CONTEXT)
     os.environ[_FOLDER] = str(run.folder)
 
 
@@ -37,7 +39,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session")
 def tools() -> Toolchain:
-    return toolchain.ensure()
+    return layout.ensure()
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from rehearsal import sources, workspace
-from rehearsal.toolchain import Toolchain
+from rehearsal import charts, workspace
+from rehearsal.toolchain.layout import Toolchain
 from rehearsal.workspace import Result, Workspace
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ class Bench:
         """Make a stack from Pulumi.dev.yaml and `config` (values are YAML; None-like "" takes a key away)."""
         base = self.folder / "stacks" / name
         space = workspace.make(PROJECT, base, workspace.seal(self.tools, base, self.kubeconfig))
-        shutil.copytree(sources.STAND_IN, space.folder / "chart")
+        shutil.copytree(charts.STAND_IN, space.folder / "chart")
         file = yaml.safe_load((space.folder / "Pulumi.dev.yaml").read_text())
         for other in space.folder.glob("Pulumi.*.yaml"):
             other.unlink()  # the same prefix in two stacks would be refused

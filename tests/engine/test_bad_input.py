@@ -1,12 +1,12 @@
 """Bad input: one clear error, and nothing is touched."""
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 import yaml
 
+from kube.api import ANSWER_LIMIT
 from rehearsal.workspace import Workspace
 from tests.engine.support import PASSWORD, Bench, Stack
 
@@ -70,10 +70,9 @@ def test_an_api_server_that_does_not_answer_is_told_soon(stack: Stack, bench: Be
     content = yaml.safe_load(bench.kubeconfig.read_text())
     content["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{silent_port}"
     dead.write_text(yaml.safe_dump(content))
-    begin = time.monotonic()
     text = refusal(stack, lambda config: config.update({"kubernetes:kubeconfig": str(dead)}))
-    assert time.monotonic() - begin < 15
-    assert "does not answer" in text
+    assert "waiting for an answer of the API server of context minikube" in text
+    assert f"no answer within {ANSWER_LIMIT:g} s" in text
     assert "a running cluster that this machine can reach" in text
 
 

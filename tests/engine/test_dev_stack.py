@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from components.values import API_TOKEN_HASH, FINGERPRINT
+from config.values import API_TOKEN_HASH, FINGERPRINT
 from tests.engine.support import PASSWORD, Bench, Stack, contents_of, decoded
 
 pytestmark = pytest.mark.xdist_group("dev")

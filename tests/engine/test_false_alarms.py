@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from components import nodes
+from kube import quantities
 from tests.engine.support import Bench
 from tests.engine.test_looks import warnings
 from tests.engine.test_stacks import NewStack
@@ -63,7 +63,7 @@ def test_an_update_fits_into_a_quota_that_is_full_of_the_pods_which_go_first(new
     make(bench, name, limited, {**quota, "spec": {"hard": {"limits.memory": "64Gi"}}})
     stack.up()
     used = bench.kubectl("-n", name, "get", "resourcequota", "tight")["status"]["used"]["limits.memory"]
-    one_more = int(nodes.quantity(used)) + 2**30  # for binder, whose new pod comes before the old one goes
+    one_more = int(quantities.quantity(used)) + 2**30  # for binder, whose new pod comes before the old one goes
     make(bench, name, {**quota, "spec": {"hard": {"limits.memory": str(one_more)}}})
     stack.set("cullIdle", "700")
     stack.set("labels.team", "physics")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal import sources, workspace
+from rehearsal import charts, workspace
 from tests import readme
 from tests.engine.support import PASSWORD, PROJECT, Bench
 
-# What a person answers where a command asks.
+# What the user answers where a command asks.
 # The state is kept here instead of in the home folder of whoever runs the tests.
 LOGIN = "pulumi login --local"
 ANSWERS = {"pulumi up": " --yes", "pulumi destroy": " --yes", "pulumi config set --secret": f" <<< '{PASSWORD}'"}
@@ -35,7 +35,7 @@ def prepare(bench: Bench, base: Path) -> workspace.Workspace:
     # `pulumi login` decides where the state is.
     sealed = {k: v for k, v in workspace.seal(bench.tools, base, kubeconfig).items() if k != "PULUMI_BACKEND_URL"}
     space = workspace.make(PROJECT, base, sealed)
-    shutil.copytree(sources.STAND_IN, space.folder / "chart")
+    shutil.copytree(charts.STAND_IN, space.folder / "chart")
     for stack in ("dev", "prod"):
         file = space.folder / f"Pulumi.{stack}.yaml"
         config = yaml.safe_load(file.read_text())["config"]

@@ -1,4 +1,4 @@
-"""Runs that are killed with SIGKILL, and `python -m recovery`, after which a plain `pulumi up` must complete them."""
+"""Runs killed with SIGKILL, and `python -m operations recover`, after which a plain `pulumi up` completes them."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from rehearsal import processes
+from kube.run import end_session
 from rehearsal.workspace import Result
 from tests.engine.support import PASSWORD, Bench, Stack, decoded
 from tests.engine.test_stacks import NewStack, edit
@@ -16,7 +16,7 @@ CONFIG = {"timeout": "20", "addressTimeout": "20", "hubDatabase": "volume"}
 
 
 def recover(stack: Stack) -> Result:
-    return stack.space.run(sys.executable, "-m", "recovery", "--stack", stack.name)
+    return stack.space.run(sys.executable, "-m", "operations", "recover", "--stack", stack.name)
 
 
 def kill_up(stack: Stack, when: Callable[[], bool]) -> None:
@@ -36,7 +36,7 @@ def kill_up(stack: Stack, when: Callable[[], bool]) -> None:
             assert time.monotonic() < limit, text
             time.sleep(0.1)
     finally:
-        processes.end_session(run.pid)
+        end_session(run.pid)
         run.wait()
 
 
@@ -89,7 +89,7 @@ def test_a_first_run_killed_twice_is_completed(new_stack: NewStack, bench: Bench
     good = edit(stack, "components/address.py", '"annotations": {', switch)
     kill_up(stack, lambda: len(own_services(bench, "killed-a")) == 2)
     uids = [s["metadata"]["uid"] for s in own_services(bench, "killed-a")]
-    # What a person sees who goes on without it.
+    # What a user sees who goes on without it.
     assert "the stack is currently locked by 1 lock(s)" in stack.up(check=False).text
     result = recover(stack)
     assert result.status == 0, result.text
@@ -109,7 +109,7 @@ def test_a_first_run_killed_twice_is_completed(new_stack: NewStack, bench: Bench
     assert PASSWORD not in copies[-1].read_text()
     bench.space.run("kubectl", "label", "nodes", "--all", "disk=killed-a")
     try:
-        stack.pulumi("up", "--yes")  # with its preview, as people do it
+        stack.pulumi("up", "--yes")  # with its preview, as users do it
     finally:
         bench.space.run("kubectl", "label", "nodes", "--all", "disk-")
     assert kept(bench, "killed-a") == before
@@ -120,7 +120,7 @@ def test_a_first_run_killed_twice_is_completed(new_stack: NewStack, bench: Bench
     assert_in_order(stack, bench)
 
 
-def test_a_killed_upgrade_whose_change_is_taken_back_and_a_stack_in_order(new_stack: NewStack, bench: Bench) -> None:
+def test_a_killed_upgrade_whose_change_is_undone_and_a_stack_in_order(new_stack: NewStack, bench: Bench) -> None:
     stack = new_stack("killed-b", **CONFIG)
     stack.up()
     before = kept(bench, "killed-b")

@@ -1,4 +1,4 @@
-"""The command itself, as a person or a CI job runs it."""
+"""The command itself, as a user or a CI job runs it."""
 
 import json
 import os
@@ -11,24 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import processes, runs
-from rehearsal.sources import STAND_IN
-from rehearsal.toolchain import Toolchain
+from rehearsal import runs
+from rehearsal.charts import STAND_IN
+from rehearsal.cluster import processes
+from rehearsal.toolchain.cache import cache_folder
+from rehearsal.toolchain.layout import Toolchain
 
 
 def command(*args: str) -> list[str]:
     return [sys.executable, "-m", "rehearsal", *args]
 
 
-def own_runs() -> set[str]:
-    return {run.name for run in runs.leftover(include_kept=True)}
-
-
 def files_of(folder: Path) -> dict[str, float]:
     return {str(f): f.stat().st_mtime for f in folder.rglob("*") if f.is_file()}
 
 
-def test_prod_holds_and_touches_nothing_of_the_persons(tools: Toolchain, project: Path, tmp_path: Path) -> None:
+def test_prod_holds_and_touches_nothing_of_the_users(tools: Toolchain, project: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / ".kube").mkdir(parents=True)
     (home / ".kube" / "config").write_text("this must not be read")
@@ -36,7 +34,7 @@ def test_prod_holds_and_touches_nothing_of_the_persons(tools: Toolchain, project
     environment = {
         **os.environ,
         "HOME": str(home),
-        "BINDERHUB_REHEARSAL_CACHE": str(runs.cache_folder()),
+        "BINDERHUB_REHEARSAL_CACHE": str(cache_folder()),
         "PULUMI_BACKEND_URL": "https://pulumi.invalid",
         "KUBECONFIG": str(home / ".kube" / "config"),
     }
@@ -50,7 +48,6 @@ def test_prod_holds_and_touches_nothing_of_the_persons(tools: Toolchain, project
     assert got.returncode == 0, got.stderr
     outcome = json.loads(got.stdout)
     assert set(outcome["seconds"]) == {"toolchain", "cluster", "preview", "up", "second_preview", "total"}
-    assert outcome["seconds"]["total"] < 60
     assert outcome["outputs"]["image_prefix"] == "examplelab/binder-prod-"
     assert outcome["placeholders"] == ["binderhub:registryPassword"]
     assert outcome["objects"]["Deployment"] == 4
@@ -75,11 +72,11 @@ def test_prod_holds_and_touches_nothing_of_the_persons(tools: Toolchain, project
     assert looked.stdout.startswith("prod-cluster\n"), looked.stderr
     assert "deployment.apps/binder" in looked.stdout
     assert "proxy_public_ip" in looked.stdout
-    assert processes.of_folder(folder, tools.bin)
+    assert processes.of_folder(folder)
     stopped = subprocess.run(command("stop"), env=environment, cwd=project, capture_output=True, text=True)
     assert f"removed {folder.name}" in stopped.stdout
     assert not folder.exists()
-    assert not processes.of_folder(folder, tools.bin)
+    assert not processes.of_folder(folder)
 
 
 def started(project: Path, until: str) -> tuple[subprocess.Popen[str], Path]:
@@ -95,17 +92,17 @@ def started(project: Path, until: str) -> tuple[subprocess.Popen[str], Path]:
 
 def test_what_a_killed_run_leaves_is_removed_by_the_next(tools: Toolchain, project: Path) -> None:
     process, folder = started(project, "cluster")
-    assert processes.of_folder(folder, tools.bin)
+    assert processes.of_folder(folder)
     process.kill()
     process.wait()
     assert process.stdout
     process.stdout.close()
-    swept = folder.name in runs.sweep(tools)
+    swept = folder.name in runs.sweep()
     limit = time.monotonic() + 30
     while not swept and folder.exists() and time.monotonic() < limit:  # a rehearsal beside this one was first
         time.sleep(0.1)
     assert not folder.exists()
-    assert not processes.of_folder(folder, tools.bin)
+    assert not processes.of_folder(folder)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -116,7 +113,7 @@ def test_an_interrupted_run_stops_all_that_it_started(tools: Toolchain, project:
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "everything that was started is stopped" in out
-    assert not processes.of_folder(folder, tools.bin)
+    assert not processes.of_folder(folder)
     assert not folder.exists()
 
 
@@ -124,16 +121,14 @@ def test_an_interrupted_run_stops_all_that_it_started(tools: Toolchain, project:
     ("args", "expected"),
     [
         (["--stack", "porduction"], "there is no stack 'porduction'"),
-        (["--chart", "no/such/chart.tgz"], "--chart no/such/chart.tgz: not a chart that can be rehearsed"),
+        (["--chart", "no/such/chart.tgz"], "expected: a chart (.tgz or folder); nothing exists at "),
     ],
 )
 def test_bad_input_is_refused_before_anything_starts(project: Path, args: list[str], expected: str) -> None:
-    begin = time.monotonic()
     got = subprocess.run(command("run", *args), cwd=project, capture_output=True, text=True)
     assert got.returncode == 2
     assert expected in got.stdout
     assert "Traceback" not in got.stdout + got.stderr
-    assert time.monotonic() - begin < 10
 
 
 def test_a_failed_step_is_shown_and_can_be_looked_at(tools: Toolchain, project: Path, tmp_path: Path) -> None:
@@ -146,7 +141,7 @@ def test_a_failed_step_is_shown_and_can_be_looked_at(tools: Toolchain, project: 
         assert "FAILED  preview" in got.stdout
         assert "the chart says no" in got.stdout
         folder = Path(got.stdout.partition("source ")[2].splitlines()[0]).parent
-        assert processes.of_folder(folder, tools.bin)
+        assert processes.of_folder(folder)
     finally:
         subprocess.run(command("stop"), cwd=project, check=True)
     assert not folder.exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rehearsal import runs, workspace
+from rehearsal import workspace
 
 
 def git(folder: Path, *args: str) -> None:
@@ -38,7 +38,8 @@ def checkout(project: Path, tmp_path: Path) -> Path:
     workspace.copy_project(project, folder)
     (folder / "own.yaml").write_text("jupyterhub: {ingress: {enabled: true, ingressClassName: public}}\n")
     pools = {"coreNodeSelector": {"pool": "core"}, "userNodeSelector": {"pool": "users"}}
-    change(folder, "prod", hubStorageClass="fast-ssd", valuesFile="own.yaml", timeout=60, **pools)
+    elsewhere = {"kubernetes:kubeconfig": "/no/such/kubeconfig", "adoptRelease": True}
+    change(folder, "prod", hubStorageClass="fast-ssd", valuesFile="own.yaml", timeout=60, **pools, **elsewhere)
     with (folder / ".gitignore").open("a") as ignored:
         ignored.write("own.yaml\n")
     git(folder, "init", "--initial-branch=main")
@@ -53,7 +54,7 @@ def test_an_upgrade_of_prod_shows_what_changes(checkout: Path) -> None:
     got = rehearse(checkout, "--stack", "prod", "--from", "HEAD", "--nodes", "pool=core,pool=users", "--json")
     assert got.returncode == 0, got.stderr + got.stdout
     outcome = json.loads(got.stdout)
-    assert outcome["pretended"] == ["IngressClass public", "StorageClass fast-ssd"]
+    assert outcome["stubs"] == ["IngressClass public", "StorageClass fast-ssd"]
     assert outcome["changed"] == [
         {"object": "Deployment/binder", "what": "pods restart"},
         {"object": "Secret/binder-secret", "what": "changed"},
@@ -90,11 +91,3 @@ def test_what_only_up_can_show_is_shown(checkout: Path) -> None:
     assert got.returncode == 1
     assert "FAILED  up" in got.stdout
     assert "didn't match pod anti-affinity rules" in got.stdout
-
-
-def test_a_revision_that_is_not_there_is_told_before_anything_starts(checkout: Path) -> None:
-    there = set(runs.runs_folder().glob("rehearsal-prod-*"))
-    got = rehearse(checkout, "--stack", "prod", "--from", "nowhere")
-    assert got.returncode == 2
-    assert "error: there is no revision 'nowhere' here" in got.stdout
-    assert set(runs.runs_folder().glob("rehearsal-prod-*")) == there

@@ -169,10 +169,12 @@ def loop(worker: Worker) -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @pytest.fixture
-def engine(loop: asyncio.AbstractEventLoop) -> Engine:
+def engine(loop: asyncio.AbstractEventLoop) -> Iterator[Engine]:
     engine = Engine()
     engine.start()
-    return engine
+    yield engine
+    # Without the decorator `pulumi.runtime.test`, a wrong assertion inside `apply` would pass.
+    assert not asyncio.all_tasks(loop), "the test did not wait for what it built"
 
 
 @pytest.fixture

@@ -10,13 +10,15 @@ from typing import Any
 
 import pulumi
 import pytest
-from conftest import ROOT, Engine, kubeconfig_text
 from pulumi.runtime.settings import set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
-from components import kubectl
-from components.cluster import ClusterError
-from components.settings import SettingsError
+from components import binderhub
+from kube import api
+from kube.errors import ClusterUnreachableError
+from kube.manifests import OWN_LABELS
+from tests.unit.conftest import ROOT, Engine, kubeconfig_text
+from tests.unit.fake_api import FakeApi
 
 PROGRAM = ROOT / "__main__.py"
 CONFIG = {
@@ -26,24 +28,20 @@ CONFIG = {
     "kubernetes:context": "minikube",
 }
 KUBERNETES = "kubernetes:core/v1"
+TOKENS = [f"tokens-{name}" for name in ("api", "proxy", "cookie", "crypt", "build")]
+COMPONENTS = {"Tiller": "tiller", "Tokens": "tokens", "Address": "address", "BinderHub": "binderhub"}
 EXPECTED = {
-    ("pulumi:providers:kubernetes", "operator"),
-    ("pulumi:providers:kubernetes", "tiller"),
-    ("binderhub:components:Tiller", "tiller"),
+    *(("pulumi:providers:kubernetes", name) for name in ("operator", "tiller")),
+    *((f"binderhub:components:{kind}", name) for kind, name in COMPONENTS.items()),
+    *(("random:index/randomPassword:RandomPassword", name) for name in TOKENS),
+    *((f"{KUBERNETES}:Service", name) for name in ("proxy-public-external", "binder-external")),
     (f"{KUBERNETES}:ServiceAccount", "tiller"),
-    ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", "tiller"),
-    ("binderhub:components:Tokens", "tokens"),
-    *(
-        ("random:index/randomPassword:RandomPassword", f"tokens-{name}")
-        for name in ("api", "proxy", "cookie", "crypt", "build")
-    ),
     (f"{KUBERNETES}:Namespace", "binderhub"),
-    ("binderhub:components:Address", "address"),
-    (f"{KUBERNETES}:Service", "proxy-public-external"),
-    (f"{KUBERNETES}:Service", "binder-external"),
-    ("binderhub:components:BinderHub", "binderhub"),
+    ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding", "tiller"),
     ("kubernetes:helm.sh/v3:Release", "binderhub"),
 }
+# What tiller's role may do: everything.
+RULES = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
 OUTPUTS = {
     "proxy_public_ip": "203.0.113.7",
     "hub_url": "http://203.0.113.7",
@@ -54,22 +52,35 @@ OUTPUTS = {
     "image_prefix": "acme/binder-dev-",
 }
 
+COMPONENT_OUTPUTS = {
+    "tiller": {"account": "system:serviceaccount:kube-system:tiller", "bound": "tiller-id"},
+    "tokens": {},
+    "address": {"hub": "203.0.113.7", "hub_url": OUTPUTS["hub_url"], "binder_url": OUTPUTS["binder_url"]},
+    "binderhub": {name: OUTPUTS[name] for name in ("namespace", "release", "chart_version")},
+}
 Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    """The cluster that the program reaches."""
+    fake = FakeApi({("GET", "ClusterRole", "cluster-admin"): {"rules": RULES}})
+    monkeypatch.setattr(api, "connect", lambda *_: fake)
+    return fake
 
 
 @pytest.fixture
 def run(
     engine: Engine,
+    cluster: FakeApi,
     loop: asyncio.AbstractEventLoop,
-    serve: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Run:
     """Run the program as the language host does, and return what it exports."""
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(kubeconfig_text(f"http://127.0.0.1:{serve(403).server_port}"))
+    kubeconfig.write_text(kubeconfig_text("https://203.0.113.1"))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    monkeypatch.setattr(kubectl, "find", lambda _: None)
     monkeypatch.chdir(ROOT)
 
     def start(stack: str = "dev", preview: bool = False, **changes: str) -> dict[str, Any]:
@@ -88,48 +99,43 @@ def run(
 
 def test_what_is_registered_and_exported(engine: Engine, run: Run) -> None:
     assert run() == OUTPUTS
+    assert engine.outputs == {**COMPONENT_OUTPUTS, "binderhub-dev": OUTPUTS}
+    assert found(engine, "Namespace").inputs["metadata"] == {"name": "binderhub", "labels": OWN_LABELS}
     assert sorted((r.type, r.name) for r in engine.registered) == sorted(EXPECTED)
 
 
 def test_a_preview_registers_and_exports_the_same(engine: Engine, run: Run) -> None:
-    assert run(preview=True).keys() == OUTPUTS.keys()
+    got = run(preview=True)
+    assert got.keys() == OUTPUTS.keys()
+    assert got["image_prefix"] == "acme/binder-dev-"
+    assert got["hub_url"] != OUTPUTS["hub_url"], "an address in a preview is made up"
     assert sorted((r.type, r.name) for r in engine.registered) == sorted(EXPECTED)
 
 
-def test_a_preview_checks_the_chart_with_the_real_values_and_an_update_does_not(engine: Engine, run: Run) -> None:
+def test_a_preview_checks_chart_and_cluster_and_an_update_does_not(engine: Engine, run: Run, cluster: FakeApi) -> None:
     run()
+    run(preview=True, skipServerChecks="true")
     assert engine.answers.called == []
+    assert cluster.asked == []
     run(preview=True)
     (call,) = engine.answers.called
     given = json.loads(call.args["jsonOpts"])
     assert (given["chart"], given["release_name"], given["namespace"]) == ("binderhub", "binderhub", "binderhub")
     assert given["values"]["registry"]["password"] == "pa55-Word"
     assert given["values"]["jupyterhub"]["proxy"]["secretToken"] == "x" * 64, "not known before it is made"
+    assert ("GET", "Secret", "binderhub") in [(one.method, one.kind, one.namespace) for one in cluster.asked]
 
 
-def test_who_wants_no_check_gets_none(engine: Engine, run: Run) -> None:
-    run(preview=True, skipServerChecks="true")
-    assert engine.answers.called == []
-
-
-def test_a_preview_knows_what_it_can_know(run: Run) -> None:
-    got = run(preview=True)
-    assert got["image_prefix"] == "acme/binder-dev-"
-    assert got["hub_url"] != OUTPUTS["hub_url"], "an address in a preview is made up"
+def test_the_builder_fits_the_nodes(engine: Engine, run: Run, cluster: FakeApi) -> None:
+    cluster.answers["GET", "Node", ""] = [{"status": {"nodeInfo": {"containerRuntimeVersion": "docker://28.3"}}}]
+    run(builder="auto")
+    assert found(engine, "Release").inputs["values"]["imageBuilderType"] == "host"
 
 
 def test_no_secret_is_exported(run: Run) -> None:
-    tokens = [f"tokens-{name}".encode().hex() for name in ("api", "proxy", "cookie", "crypt", "build")]
     exported = str(run())
-    for secret in ("pa55-Word", "t0p-secret", *tokens):
+    for secret in ("pa55-Word", "t0p-secret", *(name.encode().hex() for name in TOKENS)):
         assert secret not in exported
-
-
-@pytest.mark.parametrize("name", ["operator", "tiller"])
-def test_both_providers_name_the_cluster(engine: Engine, run: Run, name: str) -> None:
-    run()
-    (provider,) = [r for r in engine.registered if (r.type, r.name) == ("pulumi:providers:kubernetes", name)]
-    assert provider.inputs["clusterIdentifier"] == "binderhub-dev"
 
 
 def found(engine: Engine, kind: str) -> Any:
@@ -152,6 +158,13 @@ def test_who_installs_what(engine: Engine, run: Run) -> None:
     } <= needed
 
 
+def test_a_wait_asks_the_cluster_of_the_stack(run: Run, cluster: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(binderhub, "unready_pods", lambda *about: asked.append(about))
+    run()
+    assert asked == [(cluster, "binderhub")]
+
+
 def test_the_release_gets_address_and_tokens(engine: Engine, run: Run) -> None:
     run()
     values = found(engine, "Release").inputs["values"]
@@ -168,18 +181,18 @@ def test_what_holds_data_is_protected_in_prod(engine: Engine, run: Run, stack: s
     )
 
 
-def test_bad_settings_register_nothing(engine: Engine, run: Run) -> None:
-    with pytest.raises(SettingsError, match="2 problems"):
-        run(timeout="soon", imagePrefix="")
-    assert engine.registered == []
-
-
-def test_a_dead_cluster_registers_nothing(
-    engine: Engine, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("more", "told"), [({"timeout": "soon", "imagePrefix": ""}, "2 problems"), ({}, "context minikube cannot be asked")]
+)
+def test_an_early_end_registers_nothing(
+    engine: Engine, run: Run, monkeypatch: pytest.MonkeyPatch, more: dict[str, str], told: str
 ) -> None:
-    (tmp_path / "kubeconfig").write_text(kubeconfig_text("http://127.0.0.1:1"))
-    with pytest.raises(ClusterError, match="does not answer"):
-        run()
+    def connect(*_: object) -> None:
+        raise ClusterUnreachableError("minikube", "no answer")
+
+    monkeypatch.setattr(api, "connect", connect)
+    with pytest.raises(pulumi.RunError, match=told):
+        run(**more)
     assert engine.registered == []
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.tree import merged
+from kube.nested import merged
 from rehearsal.workspace import Result
 from tests.engine.support import PASSWORD, Bench, Stack, contents_of
 

@@ -1,1 +1,0 @@
-"""What the check in previews costs: `python -m bench`."""

@@ -1,1 +1,0 @@
-"""Questions about a stack in use, asked without changing anything: `python -m checks`."""

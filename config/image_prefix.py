@@ -1,0 +1,168 @@
+"""Image prefixes: their grammar, what BinderHub makes of them, and which of two hubs clash.
+
+A BinderHub names every image `<prefix><slug>:<commit>`. Source of the rules: BinderHub's own `registry.py` and
+`builder.py` (as run for chart 3958) and the Docker reference grammar (facts: binderhub-chart.md 1.2 and 2).
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from config import registries
+from config.keys import PROJECT
+from config.reader import Reader
+from config.registries import ANY, DOCKER_HUB, ECR, TYPES, RegistryType, fits, is_host, type_of
+from kube import yaml
+
+# 255 is the registry's limit for prefix and slug; below 75 characters the slug no longer names its repository.
+LONGEST: Final = 180
+# What BinderHub takes for "<namespace>/<name>" on Docker Hub; anything else loses its first part in its lookups.
+_PLAIN_NAMESPACE: Final = re.compile(r"[a-z0-9]{4,40}")
+_PART: Final = re.compile(r"[a-z0-9]+((\.|-+)[a-z0-9]+)*")
+_LAST_PART: Final = re.compile(r"([a-z0-9]+((\.|-+)[a-z0-9]+)*-*)?")
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def problem(prefix: str, *, registry_type: str = "", host: str = "") -> tuple[str, str] | None:
+    """Say what is wrong with an image prefix.
+
+    Takes the prefix as the user wrote it, the registry type that it must live on ("" or an unknown one is that which
+    its host tells) and the registry's host, if the stack names one. Returns None when it is good, else what is
+    expected and a good prefix as an example, always the same for a registry type and a host.
+    """
+    actual = type_of(split_host(prefix)[0])
+    wanted = registry_type if registry_type in TYPES or registry_type == ECR else actual
+    rules = TYPES[DOCKER_HUB] if wanted == ECR else TYPES.get(wanted, ANY)
+    if ECR in (wanted, actual):
+        expected = registries.ECR_REASON
+    else:
+        expected = _spelling(prefix, rules) or _place_problem(prefix, wanted, host) or _depth(prefix, rules)
+    if not expected:
+        return None
+    return expected, rules.prefix(host if wanted in TYPES and fits(host, wanted) else "")
+
+
+def _spelling(prefix: str, rules: RegistryType) -> str:
+    last = prefix.rpartition("/")[2]
+    checks = (
+        (re.search(r"[\x00-\x1f\x7f]", prefix), "no control characters, such as a line break"),
+        (re.search(r"[<>{}$]", prefix), "your own account in place of <...>"),
+        (_SCHEME.match(prefix), "no scheme such as https://"),
+        (re.search(r"\s", prefix), "no blanks"),
+        (not prefix.isascii(), "only a to z, digits, '.', '-' and '/'"),
+        ("@" in prefix, "no digest (@...)"),
+        (":" in last and ("/" in prefix or not is_host(prefix)), "no tag (:...): BinderHub adds the commit"),
+        (prefix != prefix.lower(), "lower case"),
+        ("_" in prefix, "no underscore: BinderHub turns it into a hyphen, also in the account's name"),
+        ("/" not in prefix, rules.shape),
+        (len(prefix) > LONGEST, f"at most {LONGEST} characters, to leave room for the repository's name"),
+        (prefix.startswith("/") or "//" in prefix, "no empty part"),
+    )
+    return next((expected for failed, expected in checks if failed), "")
+
+
+def _place_problem(prefix: str, wanted: str, host: str) -> str:
+    found = split_host(prefix)[0]
+    if found and not is_host(found):
+        return "a host's name in front, with at most a port (:5000)"
+    if not wanted:
+        return ""
+    rules, actual = TYPES[wanted], type_of(found)
+    if not fits(found, wanted):
+        expected = f"a prefix on {rules.title}: {rules.shape}"
+        lives = f"; this one lives on {found or 'Docker Hub'}: set registry: {actual}"
+        return expected if actual in ("", wanted) else expected + lives
+    if host and host != found and fits(host, wanted) and not rules.one_host:
+        return f"a prefix on the registry's host, {host}"
+    return ""
+
+
+def _depth(prefix: str, rules: RegistryType) -> str:
+    *parts, last = split_host(prefix)[1].split("/")
+    if len(parts) < len(rules.levels):
+        return rules.shape
+    if not all(_PART.fullmatch(p) for p in parts) or not _LAST_PART.fullmatch(last):
+        return "parts of letters and digits, joined by '.' or '-'; only the last one may end in '-'"
+    if rules is TYPES[DOCKER_HUB] and len(parts) != 1:
+        return "exactly one '/' after the account: Docker Hub has no deeper levels"
+    return ""
+
+
+def warning(prefix: str) -> str | None:
+    """Return a warning for a good prefix that runs into the names of the repositories, else None."""
+    if prefix.endswith(("-", "/")):
+        return None
+    return f"no '-' or '/' at its end: images are named {prefix}alice-2dnotebook...; better is {prefix}-"
+
+
+def split_host(prefix: str) -> tuple[str, str]:
+    """Split a prefix into registry host and path; the host is "" for Docker Hub's short form."""
+    first, _, rest = prefix.partition("/")
+    return (first, rest) if "." in first or ":" in first or first == "localhost" else ("", prefix)
+
+
+def rendered(prefix: str) -> str:
+    """Return the prefix as it must reach the chart.
+
+    BinderHub takes the first part of `me/binder-` (under 4 characters) or `my-org/binder-` (a hyphen) for a registry
+    and then asks Docker Hub for the wrong repository: it rebuilds on every launch. With `docker.io/` in front it does
+    not. Other prefixes pass unchanged.
+    """
+    host, path = split_host(prefix)
+    if type_of(host) != DOCKER_HUB:
+        return prefix
+    namespace = path.partition("/")[0]
+    return path if not host and _PLAIN_NAMESPACE.fullmatch(namespace) else f"docker.io/{path}"
+
+
+def refuse_clashes(reader: Reader, own: str, stack: str, folder: Path) -> None:
+    """Refuse a prefix that another stack has, too: 13 of 41 public hubs share one by copy and paste."""
+    for file, why in clashes(own, of_other_stacks(stack, folder)):
+        expected = f"a prefix of its own, unless they share on purpose; Pulumi.{stack}.yaml clashes with {file}: {why}"
+        example = "pulumi config set sharedImagePrefix true"
+        reader.refuse("imagePrefix", own, expected, example)
+
+
+def clashes(own: str, others: Mapping[str, str]) -> list[tuple[str, str]]:
+    """List the stacks whose images could be taken for ours: (file name, why).
+
+    Takes our prefix and, by file name, the others' as written; an empty one is a prefix that is not set. Two hubs
+    clash when one prefix is the start of the other, for then an image's name fits both.
+    """
+    found = []
+    mine = _place(own)
+    for name, other in others.items() if own.strip() else ():
+        theirs = _place(other)
+        if not other.strip():
+            continue
+        if mine == theirs:
+            found.append((name, f"{other} is the same place" if own != other else "the same prefix"))
+        elif theirs.startswith(mine):
+            found.append((name, f"{other} starts with {own}"))
+        elif mine.startswith(theirs):
+            found.append((name, f"{own} starts with {other}"))
+    return found
+
+
+def _place(prefix: str) -> str:
+    """Return the one spelling of where images go: BinderHub lowers the case and turns '_' into '-', host included."""
+    text = _SCHEME.sub("", prefix.strip(), count=1).lower().replace("_", "-")
+    host, path = split_host(text)
+    host = "docker.io" if type_of(host) == DOCKER_HUB else host.removesuffix(":443")
+    return f"{host}/{path}"
+
+
+def of_other_stacks(stack: str, folder: Path) -> dict[str, str]:
+    """Return the prefixes that the other stacks' files in a folder have in clear, by file name."""
+    found = {}
+    for file in sorted(folder.glob("Pulumi.*.yaml")):
+        if file.name == f"Pulumi.{stack}.yaml":
+            continue
+        try:
+            prefix = yaml.load(file.read_bytes(), file.name)["config"][f"{PROJECT}:imagePrefix"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # no stack of ours; its own command will say what is wrong with it
+        if isinstance(prefix, str) and prefix:
+            found[file.name] = prefix
+    return found

@@ -1,0 +1,228 @@
+"""Settings, tokens and addresses in; Helm values out. A pure function: no resource, no config, no cluster.
+
+Outputs stand at the leaves of a plain dict. A dict made inside `apply` would be one secret and one useless diff
+(facts: pulumi.md section 0). There is never a None in it: the chart keeps nulls, and the application dies of them.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import pulumi
+
+from config import image_prefix, keys, registries
+from config.errors import Problem, SettingsError
+from config.keys import PROJECT
+from config.settings import LoginSettings, Secret, Settings
+from kube.nested import at, merged
+
+# Container runtimes that have no Docker socket on the node.
+_NOT_DOCKER: Final = frozenset({"containerd", "cri-o"})
+# Server to server, inside the namespace: right on every cluster, whatever browsers use (facts: binderhub-chart.md 3.2).
+HUB_URL_LOCAL: Final = "http://proxy-public"
+FINGERPRINT: Final = "binderhub-pulumi/values-fingerprint"
+API_TOKEN_HASH: Final = "binderhub-pulumi/api-token-hash"
+_LABELLED: Final = (
+    "deployment.labels",
+    "jupyterhub.hub.labels",
+    "jupyterhub.proxy.labels",
+    "jupyterhub.singleuser.extraLabels",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenValues:
+    """The five tokens: hexadecimal texts (64 digits where generated), each a secret output.
+
+    `api`: binder at the hub; `proxy`: hub at the proxy; `cookie`: signs logins; `crypt`: encrypts what the hub keeps
+    of a login; `build`: lets launches from binder's own pages pass the rate limit, on every replica.
+    """
+
+    api: pulumi.Output[str]
+    proxy: pulumi.Output[str]
+    cookie: pulumi.Output[str]
+    crypt: pulumi.Output[str]
+    build: pulumi.Output[str]
+
+
+def helm_values(
+    settings: Settings, tokens: TokenValues, hub_url: pulumi.Input[str], binder_url: pulumi.Input[str]
+) -> dict[str, Any]:
+    """Return the values of the release, a fresh dict at each call.
+
+    `hub_url` and `binder_url` are the addresses at which browsers reach the two (absolute, with scheme).
+    """
+    parts = (
+        _connections(tokens, hub_url),
+        _registry(settings),
+        _ordinary(settings),
+        _pods(settings),
+        _login(settings.login, hub_url, binder_url) if settings.login else {},
+        # Last, so that the user's own win; what the program decides was refused there.
+        _shown(settings.own_values),
+    )
+    values: dict[str, Any] = {}
+    for part in parts:
+        values = merged(values, part)
+    annotations = {FINGERPRINT: fingerprint(values, settings.chart.digest)}
+    return merged(values, {"service": {"annotations": annotations}})
+
+
+def resolve_builder(settings: Settings, ask: Callable[[], Collection[str]]) -> Settings:
+    """Return the settings with a builder that fits the nodes: `auto` becomes `host` where all run Docker, else `dind`.
+
+    `ask` returns the names of the nodes' container runtimes, none if nobody can tell: then `auto` is `dind`, which
+    works everywhere. It is called for these two only. Raises `SettingsError` for `host` on nodes without Docker, where
+    builds would hang.
+    """
+    builder = settings.options["builder"]
+    if builder not in ("auto", "host"):
+        return settings
+    runtimes = ask()
+    if builder == "host" and _NOT_DOCKER & {*runtimes}:
+        found = f"host, but nodes run {', '.join(sorted(runtimes))}"
+        expected = "dind or pink, which bring a builder of their own"
+        raise SettingsError(
+            settings.stack, [Problem(f"{PROJECT}:builder", found, expected, "pulumi config set builder dind")]
+        )
+    if builder == "auto":
+        builder = "host" if {*runtimes} == {"docker"} else "dind"
+    return replace(settings, options={**settings.options, "builder": builder})
+
+
+def _connections(tokens: TokenValues, hub_url: pulumi.Input[str]) -> dict[str, Any]:
+    """What hub, proxy and binder must know of each other."""
+    return {
+        # Our own LoadBalancer Services are what browsers reach; see address.py.
+        "service": {"type": "ClusterIP"},
+        # binder does not restart by itself when its token changes, and then every launch fails with 403.
+        "podAnnotations": {API_TOKEN_HASH: tokens.api.apply(_short_hash)},
+        "config": {
+            "BinderHub": {"hub_url": hub_url, "hub_url_local": HUB_URL_LOCAL, "build_token_secret": tokens.build}
+        },
+        "jupyterhub": {
+            "hub": {
+                "services": {"binder": {"apiToken": tokens.api}},
+                "config": {"JupyterHub": {"cookie_secret": tokens.cookie}, "CryptKeeper": {"keys": [tokens.crypt]}},
+            },
+            "proxy": {"secretToken": tokens.proxy, "service": {"type": "ClusterIP"}},
+        },
+    }
+
+
+def _registry(settings: Settings) -> dict[str, Any]:
+    password, prefix = settings.registry.password, settings.image_prefix
+    registry = replace(settings.registry, password=password.output() if isinstance(password, Secret) else None)
+    values = registries.registry_values(registry, image_prefix.split_host(prefix)[0])
+    return merged(values, at("config.BinderHub.image_prefix", image_prefix.rendered(prefix)))
+
+
+def _ordinary(settings: Settings) -> dict[str, Any]:
+    """Put the ordinary keys at their places."""
+    values: dict[str, Any] = {}
+    for key in keys.KEYS:
+        if key.name in settings.options:
+            value = settings.options[key.name]
+            for path in key.paths:
+                values = merged(values, at(path, value.output() if isinstance(value, Secret) else value))
+    return values
+
+
+def _shown(value: Any) -> Any:
+    """Return a fresh copy in which secrets are outputs."""
+    if isinstance(value, Mapping):
+        return {key: _shown(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_shown(below) for below in value]
+    return value.output() if isinstance(value, Secret) else value
+
+
+def _pods(settings: Settings) -> dict[str, Any]:
+    """What decides several values at once: builder, cleaner, database, replicas, labels."""
+    cleaner = settings.image_cleaner
+    values: dict[str, Any] = {
+        "imageCleaner": {"enabled": cleaner != "none", **({"cordon": False} if cleaner == "nocordon" else {})},
+        "replicas": settings.replicas,
+        "jupyterhub": {"hub": {"db": {"type": "sqlite-pvc" if settings.hub_database == "volume" else "sqlite-memory"}}},
+    }
+    if settings.replicas > 1:
+        # One may go at a time, so that a node can always be drained.
+        values["pdb"] = {"enabled": True, "maxUnavailable": 1}
+    for place in _LABELLED if settings.labels else ():
+        values = merged(values, at(place, dict(settings.labels)))
+    return merged(values, _builder(settings))
+
+
+def _builder(settings: Settings) -> dict[str, Any]:
+    """The builder's folders on the nodes: two hubs of one cluster would otherwise share builder and images."""
+    builder = settings.options["builder"]
+    if builder == "host":
+        return {}
+    storage = "hostLibDir" if builder == "dind" else "hostStorageDir"
+    values: dict[str, Any] = {
+        "hostSocketDir": f"/var/run/{builder}/{settings.namespace}",
+        storage: f"/var/lib/{builder}/{settings.namespace}",
+    }
+    if settings.registry.type == "local" and builder == "dind":
+        host = image_prefix.split_host(settings.image_prefix)[0]
+        values["daemonset"] = {"extraArgs": [f"--insecure-registry={host}"]}
+    return {builder: values}
+
+
+def _login(login: LoginSettings, hub_url: pulumi.Input[str], binder_url: pulumi.Input[str]) -> dict[str, Any]:
+    """All keys that must change together for a hub with login (facts: binderhub-chart.md section 4, "Auth")."""
+    everybody = "*" in login.allowed
+    own: dict[str, Any] = {
+        "client_id": login.client_id,
+        "client_secret": login.client_secret.output(),
+        "oauth_callback_url": pulumi.Output.concat(hub_url, "/hub/oauth_callback"),
+        **({"allow_all": True} if everybody else {"allowed_users": list(login.allowed)}),
+        **login.config,
+    }
+    return {
+        "config": {"BinderHub": {"auth_enabled": True}},
+        "jupyterhub": {
+            # People keep their account; only their servers are stopped.
+            "cull": {"users": False},
+            "hub": {
+                "config": {
+                    "BinderSpawner": {"auth_enabled": True},
+                    "JupyterHub": {"authenticator_class": login.authenticator, "redirect_to_server": False},
+                    keys.AUTHENTICATORS[login.authenticator]: own,
+                },
+                "loadRoles": {"user": {"scopes": ["self", "access:services!service=binder"]}},
+                "services": {
+                    "binder": {
+                        "oauth_client_id": "service-binder",
+                        "oauth_no_confirm": True,
+                        "oauth_redirect_uri": pulumi.Output.concat(binder_url, "/oauth_callback"),
+                    }
+                },
+            },
+            "singleuser": {"cmd": "jupyterhub-singleuser"},
+        },
+    }
+
+
+def fingerprint(values: dict[str, Any], chart_digest: str = "") -> str:
+    """Return 12 hexadecimal digits that change with every plain value, and with the files of a chart from the disk.
+
+    After a failed upgrade a refresh can hide a key that was never deployed; a leaf that changes with every change
+    brings it back (facts: failures.md section 1.4). Outputs count as "*": secrets stay out of it on purpose.
+    """
+    text = json.dumps([_plain(values), chart_digest], sort_keys=True)
+    return _short_hash(text)[:12]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, pulumi.Output):
+        return "*"
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list) else value
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

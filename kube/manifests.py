@@ -1,0 +1,93 @@
+"""Kubernetes objects as Helm charts give them: names, comparison, and what a change means for the pods.
+
+Pure functions. An object is a dict as the API knows it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from kube import yaml
+
+Object = Mapping[str, Any]
+# On every object that the program makes itself (Helm labels its own), so that `kubectl get -l` finds them. A name of
+# Kubernetes itself ("Recommended Labels").
+OWN_LABELS: Final = {"app.kubernetes.io/managed-by": "pulumi"}
+WORKLOADS: Final = ("DaemonSet", "Deployment", "StatefulSet")
+_HOOK: Final = "helm.sh/hook"
+# Kinds of charts that live outside any namespace.
+CLUSTER_WIDE: Final = frozenset(
+    {
+        "APIService", "ClusterRole", "ClusterRoleBinding", "CSIDriver", "CustomResourceDefinition", "GatewayClass",
+        "IngressClass", "MutatingWebhookConfiguration", "Namespace", "Node", "PersistentVolume", "PriorityClass",
+        "RuntimeClass", "StorageClass", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+    }
+)  # fmt: skip
+
+
+class ObjectKey(NamedTuple):
+    """Which object: kind, name, and its namespace if that is not the release's own."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}" + (f" in {self.namespace}" if self.namespace else "")
+
+
+def parse(manifest: str) -> list[dict[str, Any]]:
+    """Return the objects of a rendered manifest, a YAML stream. Raises `YamlError`.
+
+    Not strict: a chart that gives a key twice is installed like any other, and what it installed must be readable.
+    """
+    return [found for found in yaml.load_all(manifest, "a manifest", strict=False) if found]
+
+
+def by_key(found: Iterable[Object], namespace: str) -> dict[ObjectKey, dict[str, Any]]:
+    """Return objects by their keys, for a release in `namespace`: none of them names that namespace any more.
+
+    A manifest may leave it out and a rendered object has it. Hooks for `helm test` are left out: no install runs them.
+    """
+    installed = [one for one in found if not hooks(one) or hooks(one) - {"test", *_TESTS}]
+    return {key_of(one, namespace): _bare(one, namespace) for one in installed}
+
+
+_TESTS: Final = ("test-success", "test-failure")
+
+
+def hooks(one: Object) -> set[str]:
+    """Return the events of a Helm hook (`pre-upgrade`, ...); empty for an ordinary object."""
+    events = (one["metadata"].get("annotations") or {}).get(_HOOK) or ""
+    return {event.strip() for event in events.split(",") if event.strip()}
+
+
+def key_of(one: Object, namespace: str) -> ObjectKey:
+    """Return the key of an object for a release in `namespace`."""
+    own = one["metadata"].get("namespace") or ""
+    return ObjectKey(one["kind"], one["metadata"]["name"], "" if own == namespace else own)
+
+
+def _bare(one: Object, namespace: str) -> dict[str, Any]:
+    about = {k: v for k, v in one["metadata"].items() if k != "namespace" or v != namespace}
+    return {**one, "metadata": about}
+
+
+def pod_template(workload: Object) -> dict[str, Any]:
+    """Return the pods of a workload as it describes them."""
+    return dict(workload["spec"]["template"])
+
+
+def has_pods(one: Object) -> bool:
+    """Return whether an object is a workload that is to have pods."""
+    return one["kind"] in WORKLOADS and one["spec"].get("replicas") != 0
+
+
+def plural(kind: str) -> str:
+    """Return the API's name of a kind: deployments, networkpolicies, ingresses."""
+    low = kind.lower()
+    if low == "endpoints":
+        return low
+    if low.endswith("y") and low[-2:-1] not in "aeiou":
+        return f"{low[:-1]}ies"
+    return f"{low}es" if low.endswith("s") else f"{low}s"

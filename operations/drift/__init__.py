@@ -1,0 +1,1 @@
+"""What users changed by hand in the cluster. The page for them is docs/drift.md."""

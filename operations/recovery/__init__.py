@@ -1,0 +1,1 @@
+"""Puts a killed run in order. The page for users is docs/recovery.md."""

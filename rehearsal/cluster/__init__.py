@@ -1,0 +1,1 @@
+"""The throwaway Kubernetes of a rehearsal."""

@@ -1,0 +1,62 @@
+"""Where everything lies in the cache, and whether it is there.
+
+A warm run needs this and no more: it starts no program and imports the standard library alone.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from rehearsal.toolchain.artifacts import Artifact, Platform
+
+CACHE_VARIABLE: Final = "BINDERHUB_REHEARSAL_CACHE"
+MODULES: Final = Path(__file__).parent / "go"
+FORMAT: Final = 1  # raise it when the way of building changes without a change of an artifact's data
+
+
+def cache_folder() -> Path:
+    """Return the one folder in which everything is kept; it need not exist.
+
+    BINDERHUB_REHEARSAL_CACHE, else XDG_CACHE_HOME/binderhub-rehearsal, else ~/.cache/binderhub-rehearsal. As the XDG
+    specification asks, an XDG_CACHE_HOME that is not absolute is ignored.
+    """
+    if own := os.environ.get(CACHE_VARIABLE):
+        return Path(own).expanduser().absolute()
+    caches = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (caches if caches.is_absolute() else Path.home() / ".cache") / "binderhub-rehearsal"
+
+
+def recipe_files(module: str) -> Iterator[Path]:
+    """Yield the files of a module below `MODULES` that decide what is built, in a fixed order."""
+    for file in sorted((MODULES / module).rglob("*")):
+        if file.name in ("go.mod", "go.sum") or file.suffix == ".go":
+            yield file
+
+
+def entry_name(artifact: Artifact, on: Platform) -> str:
+    """Return the name of an artifact's folder in the cache: it changes with the version and with the recipe.
+
+    The platform counts, because a home folder may be shared by unlike machines.
+    """
+    digest = hashlib.sha256(repr((FORMAT, on, artifact.files, artifact.builds)).encode())
+    for build in artifact.builds:
+        for file in recipe_files(build.module):
+            digest.update(f"\0{file.relative_to(MODULES)}\0".encode() + file.read_bytes())
+    return f"{artifact.name}-{artifact.version}-{digest.hexdigest()[:12]}"
+
+
+def layout_name(entries: Iterable[str]) -> str:
+    """Return the name of the composed folder for the entries of these names."""
+    return "layout-" + hashlib.sha256("\n".join([str(FORMAT), *entries]).encode()).hexdigest()[:12]
+
+
+def complete(entry: Path, artifact: Artifact) -> bool:
+    """Tell whether an entry is there; it appears whole, so this only misses files that somebody took out again."""
+    return all((entry / file).exists() for file in artifact.files)
+
+
+def untidy(cache: Path) -> bool:
+    """Tell whether an earlier run left Go's own caches or a temporary folder behind."""
+    return (cache / "go").exists() or any(cache.glob("tmp-*"))

@@ -1,0 +1,237 @@
+"""Names under `config`: those that the applications know, and what is told of others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from config import keys, traits, values_file
+from config.values import TokenValues, helm_values
+from kube.nested import at, merged
+from tests.unit.config.test_values_file import HIDDEN, LOGIN, read, refused
+from tests.unit.conftest import ROOT
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        ("config.BinderHub.image_prefx", "x", "did you mean image_prefix?"),
+        ("config.Binderhub.banner_message", "x", "did you mean BinderHub?"),
+        ("config.BINDERHUB.banner_message", "x", "did you mean BinderHub?"),
+        ("config.GithubRepoProvider.hostname", "x", "did you mean GitHubRepoProvider?"),
+        ("config.GitHubRepoProvider.acces_token", "x", "did you mean access_token?"),
+        ("config.GistRepoProvider.bannedspecs", [], "did you mean banned_specs?"),
+        ("config.KubernetesBuildExecutor.build_imge", "x", "did you mean build_image?"),
+        ("config.BinderHub", 3, "a map of the traits of BinderHub"),
+        ("config.Weather.sunny", True, "a class that the application has; it is silent about any other"),
+        ("jupyterhub.hub.config.Kubespawner.cpu_limit", 1, "did you mean KubeSpawner?"),
+        ("jupyterhub.hub.config.KubeSpawner.storage_clas", "x", "did you mean storage_class?"),
+        ("jupyterhub.hub.config.BinderSpawner.cors_alow_origin", "x", "did you mean cors_allow_origin?"),
+        ("jupyterhub.hub.config.JupyterHub.admin_acces", True, "did you mean admin_access?"),
+        ("jupyterhub.hub.config.GitHubOAuthenticator.client_secet", "x", "did you mean client_secret?"),
+        ("jupyterhub.hub.config.MyAuthenticator.url", "x", "did you mean Authenticator?"),
+        # At the wrong level, or in the other application's part.
+        ("config.BinderHub.DockerRegistry", {"url": "x"}, "did you mean config.DockerRegistry?"),
+        ("config.KubeSpawner.cpu_limit", 1, "did you mean jupyterhub.hub.config.KubeSpawner?"),
+        ("jupyterhub.hub.config.RateLimiter.limit", 1, "did you mean config.RateLimiter?"),
+        # With these, the application would not even start; the last is a name of 2019.
+        ("config.BinderHub.google_analytics_code", "x", "did you mean extra_footer_scripts?"),
+        ("config.BinderHub.google_analytics_domain", "x", "did you mean extra_footer_scripts?"),
+        ("config.BinderHub.docker_registry_class", "x", "did you mean registry_class?"),
+        ("config.GitRepoProvider", None, "a map of the traits of GitRepoProvider"),
+        ("jupyterhub.hub.config.KubeSpawner", ["image"], "a map of the traits of KubeSpawner"),
+    ],
+)
+def test_names_that_are_wrong(place: str, value: object, told: str) -> None:
+    ((_, expected, example),) = traits.problems(at(place, value))
+    assert told in expected
+    assert "did you mean" not in expected or expected.split("mean ")[1].rstrip("?") in example
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("config.BinderHub.banner_message", "hello"),
+        ("config.HubOAuth.hub_host", "https://hub.example.org"),
+        ("config.GistRepoProvider.client_id", "inherited twice"),
+        ("config.KubernetesBuildExecutor.memory_limit", "1G"),
+        ("jupyterhub.hub.config.KubeSpawner.k8s_api_threadpool_workers", 1),
+        ("jupyterhub.hub.config.BinderSpawner.start_timeout", 1),
+        ("jupyterhub.hub.config.Authenticator.admin_users", []),
+        ("jupyterhub.hub.config.CASAuthenticator.anything", "only its name is known"),
+        # The section of a class reaches the objects of those below it, and what these have from elsewhere.
+        ("config.RepoProvider.private_token", "GitLab's"),
+        ("config.LaunchQuota.namespace", "KubernetesLaunchQuota's"),
+        ("jupyterhub.hub.config.Authenticator.client_id", "OAuthenticator's"),
+        ("jupyterhub.hub.config.KubeSpawner.cors_allow_origin", "BinderSpawner's"),
+        ("jupyterhub.hub.config.BinderSpawnerMixin.image", "KubeSpawner's"),
+        ("jupyterhub.hub.config.LocalGitHubOAuthenticator.add_user_cmd", "of its other base"),
+        ("jupyterhub.hub.config.LocalGitHubOAuthenticator.allowed_organizations", "of one base"),
+        # Old names that still work, and such as only some versions have.
+        ("config.BinderHub.build_image", "moved to KubernetesBuildExecutor"),
+        ("jupyterhub.hub.config.KubeSpawner.singleuser_uid", 1000),
+        ("jupyterhub.hub.config.JupyterHub.statsd_host", "until JupyterHub 5"),
+        ("jupyterhub.hub.config.Authenticator.refresh_pre_stop", "since JupyterHub 5.5"),
+        ("jupyterhub.singleuser.cpu.limt", "not ours to check"),
+        ("config", "no map"),
+    ],
+)
+def test_names_that_are_right_or_not_looked_at(place: str, value: object) -> None:
+    assert list(traits.problems(at(place, value))) == []
+    assert list(traits.doubts(at(place, value))) == []
+
+
+def test_a_trait_like_no_other_is_a_doubt_only() -> None:
+    values = at("config.BinderHub", {"zebra_crossing": 1, "image_prefx": "x", "port": 1, "total_quota": 1})
+    assert list(traits.doubts(values)) == [
+        ("config.BinderHub.zebra_crossing", ""),
+        ("config.BinderHub.total_quota", "LaunchQuota"),
+    ]
+    assert [place for place, _, _ in traits.problems(values)] == ["config.BinderHub.image_prefx"]
+
+
+def test_each_level_that_is_wrong_is_told_once() -> None:
+    found = {place: expected for place, expected, _ in traits.problems(at("config.Binderhub.image_prefx", "x"))}
+    assert list(found) == ["config.Binderhub", "config.Binderhub.image_prefx"]
+    assert "did you mean image_prefix?" in found["config.Binderhub.image_prefx"]
+    assert [place for place, _, _ in traits.problems(at("config.Binderhub", 3))] == ["config.Binderhub"]
+    # Its traits are those of the hub's class, not of one here that is called much the same.
+    elsewhere = at("config.EventLogger.handlers_make", 1)
+    assert [place for place, _, _ in traits.problems(elsewhere)] == ["config.EventLogger"]
+
+
+def test_with_own_names_only_maps_are_asked_for() -> None:
+    values = merged(at("config", {"MyProvider": {"url": "x"}, "Launcher": {"retrys": 1}}), at("config.BinderHub", 3))
+    assert [place for place, _, _ in traits.problems(values, own_names=True)] == ["config.BinderHub"]
+
+
+# What operators set most, by the histories of four public deployments (facts: operators-settings.md).
+USUAL = """
+config.BinderHub: about_message auth_enabled badge_base_url ban_networks banner_message build_image
+    build_node_selector cors_allow_origin extra_footer_scripts hub_url image_prefix per_repo_quota
+    per_repo_quota_higher pod_quota sticky_builds template_path template_variables use_registry
+config.DockerRegistry: auth_config_url token_url url
+config.GitHubRepoProvider: access_token allowed_specs banned_specs client_id client_secret high_quota_specs spec_config
+config.GitLabRepoProvider: allowed_specs banned_specs private_token
+config.GitRepoProvider: allowed_specs banned_specs high_quota_specs spec_config
+config.KubernetesBuildExecutor: build_image memory_limit memory_request node_selector repo2docker_extra_args resources
+config.KubernetesCleaner: max_age
+config.LaunchQuota: total_quota
+config.RateLimiter: limit period_seconds
+jupyterhub.hub.config.BinderSpawner: auth_enabled cors_allow_origin
+jupyterhub.hub.config.JupyterHub: admin_access authenticator_class
+"""
+
+
+def test_what_operators_set_most_is_known() -> None:
+    sections = USUAL.strip().replace("\n    ", " ").splitlines()
+    for place, _, names in (section.partition(": ") for section in sections):
+        values = at(place, dict.fromkeys(names.split(), 1))
+        assert [*traits.problems(values), *traits.doubts(values)] == []
+
+
+def test_the_file_is_sound() -> None:
+    """Each name has a source with a date; a trait stands where it is new, and classes stand above one another."""
+    content = json.loads((ROOT / "config" / "traits.json").read_text())
+    assert all(source["date"] for source in content["sources"].values())
+    for part in (content["binder"], content["hub"]):
+        for about in part.values():
+            assert about["source"] in content["sources"]
+            assert set(about["bases"]) <= set(part)
+            assert {one["source"] for one in about["traits"].values()} <= set(content["sources"])
+            assert list(about["traits"]) == sorted(name for name in about["traits"] if name.isidentifier())
+            assert not [base for base in about["bases"] if set(part[base]["traits"]) & set(about["traits"])]
+    assert not set(content["renamed"]) & traits.BINDERHUB["BinderHub"]
+
+
+def test_authenticators_that_a_setting_names_are_known() -> None:
+    assert set(keys.AUTHENTICATORS.values()) <= traits.HUB.keys()
+
+
+@pytest.mark.usefixtures("loop")
+@pytest.mark.parametrize("authenticator", keys.AUTHENTICATORS)
+@pytest.mark.parametrize("registry", ["dockerhub", "gar", "token"])
+def test_everything_that_the_program_itself_sets_is_known(tmp_path: Path, registry: str, authenticator: str) -> None:
+    given: dict[str, Any] = {
+        "launchQuota": "10",
+        "githubToken": "x",
+        "allowedRepositories": '["^a/.*"]',
+        "bannedNetworks": json.dumps({"198.51.100.0/24": "abuse"}),
+        "corsOrigin": "https://example.org",
+        "repo2dockerImage": "quay.io/jupyterhub/repo2docker:2024.07.0",
+        "buildNodeSelector": '{"a": "b"}',
+        "replicas": "2",
+        "repositoryQuota": "5",
+        "rateLimit": "5",
+        "bannedRepositories": '["^b/.*"]',
+        "privateImages": "true",
+        "authenticator": authenticator,
+        "authenticatorConfig": json.dumps({"authorize_url": "x", "token_url": "x", "userdata_url": "x"}),
+        "oauthClientId": "x",
+        "oauthClientSecret": "y",
+        "allowedUsers": '["alice"]',
+    }
+    if registry == "gar":
+        prefix = "europe-docker.pkg.dev/a/b/binder-x-"
+        given |= {"registry": "gar", "imagePrefix": prefix, "registryPassword": '{"type": "x"}', "registryUsername": ""}
+    if registry == "token":
+        given |= {"registry": "token", "imagePrefix": "registry.example.org/p/b-", "registryTokenUrl": "https://r/t?s="}
+    settings = read(tmp_path, secrets=("githubToken", "oauthClientSecret"), **given)
+    leaf = pulumi.Output.from_input("x")
+    values = helm_values(settings, TokenValues(api=leaf, proxy=leaf, cookie=leaf, crypt=leaf, build=leaf), leaf, leaf)
+    assert list(traits.problems(values)) == []
+    assert list(traits.doubts(values)) == []
+
+
+def test_a_misspelt_name_among_the_secrets_is_told_without_its_value(tmp_path: Path) -> None:
+    hidden = json.dumps({"config.GitLabRepoProvider.privat_token": HIDDEN, "config.BinderHub": HIDDEN})
+    message = refused(tmp_path, secrets=("secretValues",), secretValues=hidden)
+    assert "binderhub:secretValues: found config.GitLabRepoProvider.privat_token" in message
+    assert "binderhub:secretValues: found config.BinderHub\n      expected: a map of the traits" in message
+    assert message.count("binderhub:secretValues") == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        # What a setting decides is its matter, but a class that is no map is more than that.
+        ("config.DockerRegistry.tokn_url", "x", ["the setting registry"]),
+        ("config.BinderHub", 3, ["a map of the traits"]),
+        ("config.BinderHub", None, ["a map of the traits"]),
+        ("config.Launcher", None, ["a map of the traits"]),
+        ("config", "nothing", ["not here: the setting"]),
+        # A misspelt secret is a secret all the same.
+        ("config.GitHubRepoProvider.acces_token", HIDDEN, ["did you mean access_token?", "no secret in a file"]),
+        ("config.MyProvider.api_key", HIDDEN, ["a class that the application has", "no secret in a file"]),
+    ],
+)
+def test_what_is_told_of_a_place_where_several_things_are_wrong(place: str, value: object, told: list[str]) -> None:
+    found = [expected for _, expected, _ in values_file.findings(at(place, value))]
+    assert len(found) == len(told)
+    assert all(phrase in expected for phrase, expected in zip(told, found, strict=True))
+
+
+def test_ones_own_class_is_accepted_by_name(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(
+        "config: {MyProvider: {url: x}, BinderHub: {zebra_crossing: 1, total_quota: 5}}\n"
+    )
+    secret = json.dumps({"config.MyOther.url": "x"})
+    given: dict[str, Any] = {"valuesFile": "own.yaml", "secrets": ("secretValues",), "secretValues": secret}
+    message = refused(tmp_path, **given)
+    assert "binderhub:valuesFile: found own.yaml: config.MyProvider" in message
+    assert "binderhub:secretValues: found config.MyOther" in message
+    warnings = read(tmp_path, **given, acceptedRisks='{"unknownConfig": "both are in extraConfig"}').warnings
+    zebra, quota = [one for one in warnings if one.startswith("config.BinderHub.")]
+    assert zebra.startswith("config.BinderHub.zebra_crossing: no trait that we know of;")
+    assert quota.startswith("config.BinderHub.total_quota: no trait that we know of (LaunchQuota has one of that name)")
+
+
+def test_further_settings_of_an_authenticator(tmp_path: Path) -> None:
+    given: dict[str, Any] = {**LOGIN, "oauthClientSecret": "x", "secrets": ("oauthClientSecret",)}
+    fine = read(tmp_path, **given, authenticatorConfig='{"allowed_organizations": ["a"], "zebra_crossing": 1}')
+    doubted = "jupyterhub.hub.config.GitHubOAuthenticator.zebra_crossing"
+    assert doubted in [warning.split(":")[0] for warning in fine.warnings]
+    accepted = '{"unknownConfig": "of our own image"}'
+    read(tmp_path, **given, authenticatorConfig='{"alowed_organizations": ["a"]}', acceptedRisks=accepted)

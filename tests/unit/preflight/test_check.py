@@ -1,0 +1,232 @@
+"""The check in previews: when it speaks, what it says, and that no secret is among it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.output import Unknown
+
+from config import settings
+from kube.errors import ClusterUnreachableError
+from kube.manifests import by_key
+from kube.redaction import Mask
+from preflight import check, render
+from preflight.violations import RenderingError, Violation, ViolationsError
+from tests.unit.fake_api import Asked, FakeApi, may_not, refused
+from tests.unit.kube.test_helm_releases import secret
+from tests.unit.preflight.test_dry_run import IMPERSONATE, NODE, TILLER, deployment, labelled, plain
+
+HIDDEN = "t0p-secret-token"
+BASICS = {
+    "binderhub:imagePrefix": "examplelab/binder-x-",
+    "binderhub:registryUsername": "me",
+    "binderhub:registryPassword": HIDDEN,
+}
+OWN = "pulumi binderhub/dev"
+LIVE = [plain("Secret", "hub"), deployment("hub"), deployment("proxy")]
+CHANGED = [labelled(LIVE[0]), *LIVE[1:]]
+BESIDE = [plain("ServiceAccount", "tiller", namespace="kube-system"), plain("Service", "external")]
+RECORDS = ("GET", "Secret", "*")
+REFUSED = {("PATCH", "Secret", "hub"): refused("Forbidden", f"found {HIDDEN}")}
+
+
+def record(status: str = "deployed", owner: str = OWN, live: list[Any] = LIVE) -> dict[str, Any]:
+    return secret(3, status, owner, manifest=yaml.safe_dump_all(live))
+
+
+class World:
+    """A cluster that answers from a table, and what the chart renders to, each time."""
+
+    def __init__(self) -> None:
+        self.api: FakeApi | None = FakeApi({RECORDS: [record()]})
+        self.rendered: list[Any] = [LIVE]
+        self.said: list[str] = []
+        self.renderings = 0
+        self.bound = self.installed = True
+
+    async def render(self, *_: object) -> Any:
+        self.renderings += 1
+        found = self.rendered[0] if len(self.rendered) == 1 else self.rendered.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return by_key(found, "binderhub")
+
+    def run(self, rows: dict[Any, Any] | None = None, **more: str) -> list[str]:
+        """Check, and return what was said."""
+        self.said.clear()
+        if self.api:
+            self.api.answers |= rows or {}
+        config = {**BASICS, **{f"binderhub:{key}": value for key, value in more.items()}}
+        given = settings.read(config, ["binderhub:registryPassword"], "dev", Path())
+        unused: Any = None
+        subject = check.Subject(
+            settings=given, values={}, api=self.api, provider=unused, account=TILLER, description=OWN, beside=BESIDE,
+            bound=unused, installed=unused,
+        )  # fmt: skip
+        asyncio.run(check._Check(subject, {"a": "b"}, Mask([HIDDEN]), self.bound, self.installed).run())
+        return self.said
+
+    def error(self, rows: dict[Any, Any] | None = None, **more: str) -> str:
+        with pytest.raises(ViolationsError) as caught:
+            self.run(rows, **more)
+        return str(caught.value)
+
+    def asked(self, *kinds: str) -> list[Asked]:
+        assert self.api
+        return [one for one in self.api.asked if one.kind in kinds]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+
+    def say(level: str) -> Callable[[str], None]:
+        return lambda text: world.said.append(f"{level}: {text}")
+
+    monkeypatch.setattr(render, "render", world.render)
+    monkeypatch.setattr(pulumi.log, "info", say("info"))
+    monkeypatch.setattr(pulumi.log, "warn", say("warning"))
+    return world
+
+
+def test_nothing_changes_and_not_a_word_is_said_nor_a_dry_run_asked(world: World) -> None:
+    assert world.run() == []
+    assert [(one.kind, one.account) for one in world.asked("Secret", "Node", "ClusterRole")] == [("Secret", "")]
+
+
+def test_one_line_for_a_change_which_tiller_asks_about(world: World) -> None:
+    world.rendered = [CHANGED]
+    assert world.run() == ["info: binderhub: 1 of 3 objects change: Secret/hub"]
+    assert [one.account for one in world.asked("Secret") if one.method == "PATCH"] == [TILLER]
+    assert world.asked("Service", "ServiceAccount", "Namespace") == [], "all of them are there"
+
+
+def test_a_first_install_is_told_as_such_and_what_pulumi_makes_is_asked_about(world: World) -> None:
+    world.bound = world.installed = False
+    rules = [{name: ["*"] for name in ("apiGroups", "resources", "verbs")}]
+    assert world.run({RECORDS: [], ("GET", "ClusterRole", "cluster-admin"): {"rules": rules}}) == [
+        "info: binderhub: first install, 3 objects"
+    ]
+    assert world.renderings == 1, "nothing is there to compare with"
+    assert [one.kind for one in world.asked("Service", "ServiceAccount")] == ["ServiceAccount", "Service"]
+    (namespace,) = world.asked("Namespace")
+    assert (namespace.method, namespace.name) == ("GET", "binderhub")
+    (service,) = world.asked("Service")
+    assert (service.name, service.namespace) == ("external-preview", "default"), "the namespace is not there"
+    assert {one.account for one in world.asked("Deployment")} == {""}, "tiller has no rights yet"
+
+
+def test_what_is_random_in_the_chart_is_no_change(world: World) -> None:
+    def rendered(token: str) -> list[Any]:
+        return [plain("Secret", "hub") | {"data": {"token": token}}, *LIVE[1:]]
+
+    world.rendered = [rendered("one"), rendered("other")]
+    assert world.run({RECORDS: [record(live=rendered("kept"))]}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"), [("t0p", ["t0p"]), ({"a": "t0p", "b": [1, "s3cret"]}, ["t0p", "s3cret"]), (1, []), ("", [""])]
+)
+def test_the_texts_of_a_secret_output_are_what_is_hidden(value: Any, texts: list[str]) -> None:
+    async def hidden(wrapped: Callable[[Any], pulumi.Output[Any]]) -> list[str]:
+        return await check._secret_texts(wrapped(value))
+
+    assert asyncio.run(hidden(pulumi.Output.secret)) == texts
+    assert asyncio.run(hidden(pulumi.Output.from_input)) == []
+
+
+def test_what_is_not_known_yet_differs_from_any_live_token() -> None:
+    assert [check._is_known(value) for value in (Unknown(), "id")] == [False, True]
+    assert check._filled({"a": [Unknown(), 1], "b": {"c": Unknown()}}) == {"a": ["x" * 64, 1], "b": {"c": "x" * 64}}
+
+
+def test_all_violations_come_in_one_error_with_advice_and_without_secrets(world: World) -> None:
+    world.rendered = [[*CHANGED, plain("Service", "hub") | {"spec": {}}]]
+    text = world.error({**REFUSED, ("POST", "Service", "hub"): refused("Forbidden", "exceeded quota: q")})
+    assert text == (
+        "the cluster would refuse binderhub/binderhub; nothing was touched\n"
+        "  1. Service/hub: exceeded quota: q\n"
+        "      what to do: kubectl -n binderhub describe resourcequota; have it raised, or ask for less\n"
+        "  2. Secret/hub: found [secret]"
+    )
+
+
+def test_warnings_are_shown_without_secrets(world: World) -> None:
+    world.rendered = [CHANGED]
+    said = world.run({("GET", "Node", "*"): refused("Forbidden", f"no {HIDDEN}")})
+    assert said[1:] == ["warning: not looked at: no [secret]"]
+
+
+def test_what_the_chart_refuses_is_told_without_secrets_and_with_no_kubectl_too(world: World) -> None:
+    world.rendered = [RenderingError([Violation("the chart", f"bad {HIDDEN}")])]
+    assert "1. the chart: bad [secret]" in world.error()
+    world.api = None
+    assert "1. the chart: bad [secret]" in world.error()
+    world.rendered = [LIVE]
+    assert world.run() == ["warning: server checks skipped: there is no kubectl on PATH; the chart alone was checked"]
+
+
+@pytest.mark.parametrize("bound", [True, False])
+def test_who_may_only_read_is_told_which_rights_are_lacking(world: World, bound: bool) -> None:
+    def answer(asked: Asked) -> Any:
+        return refused("Forbidden", f"{asked.account or 'you'} cannot {asked.method} {asked.kind}")
+
+    world.bound = bound
+    text = world.error(
+        {RECORDS: answer, ("POST", "*", "*"): answer, ("GET", "ClusterRole", "*"): answer, IMPERSONATE: may_not}
+    )
+    assert [line.split(". ", 1)[1] for line in text.splitlines() if line.startswith("  ") and ". " in line] == [
+        "Helm's records of binderhub/binderhub cannot be read: you cannot GET Secret",
+        f"you cannot impersonate {TILLER}, and the release is installed as tiller",
+        "ServiceAccount/tiller in kube-system: you cannot POST ServiceAccount",
+        "Service/external: you cannot POST Service",
+    ]
+    assert world.said == []
+
+
+def test_a_server_that_goes_away_is_told_without_a_traceback(world: World) -> None:
+    world.rendered = [CHANGED]
+    with pytest.raises(pulumi.RunError, match="cannot be asked: gone; nothing was touched"):
+        world.run({("PATCH", "*", "*"): ClusterUnreachableError("minikube", "gone")})
+    world.rendered = [RenderingError([Violation("the chart", "as old as Kubernetes 1.20")])]  # what Helm makes of it
+    with pytest.raises(pulumi.RunError, match="cannot be asked: away; nothing was touched"):
+        world.run({RECORDS: ClusterUnreachableError("minikube", "away")})
+
+
+def test_pools_that_may_be_empty_are_a_risk_that_one_accepts(world: World) -> None:
+    world.rendered = [[*LIVE, deployment("new", nodeSelector={"pool": "core"})]]
+    assert "its pods cannot be scheduled" in world.error({("GET", "Node", "*"): [NODE]})
+    assert len(world.run(acceptedRisks='{"emptyNodePool": "it grows from zero nodes"}')) == 1
+
+
+@pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "pending-rollback", "uninstalling"])
+def test_a_release_in_the_middle_of_an_operation_is_refused_with_the_way_out(world: World, status: str) -> None:
+    text = world.error({RECORDS: [record(status)]})
+    assert f"release binderhub/binderhub is {status}" in text
+    assert "python -m operations recover" in text
+    assert world.said == []
+
+
+def test_a_release_of_somebody_else_is_refused_also_when_nothing_changes(world: World) -> None:
+    rows = {RECORDS: [record(owner="pulumi binderhub/lab")]}
+    assert "belongs to pulumi binderhub/lab; pulumi up would overwrite it" in world.error(rows)
+    world.installed = False
+    assert "pulumi up would fail" in world.error(rows)
+    assert world.run(adoptRelease="true") == []
+
+
+def test_after_a_failed_run_it_is_said_that_more_may_change(world: World) -> None:
+    world.rendered = [CHANGED]
+    said = world.run({RECORDS: [record(), secret(4, "failed", OWN)]})
+    assert said[1].startswith("warning: binderhub: its last operation failed")
+
+
+def test_a_role_is_looked_at_only_while_it_is_not_bound(world: World) -> None:
+    rows = {IMPERSONATE: may_not}
+    assert world.run(rows) == []
+    world.bound = False
+    assert f"you cannot impersonate {TILLER}" in world.error(rows), "its next change would fail"

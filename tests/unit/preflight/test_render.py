@@ -1,0 +1,177 @@
+"""What the provider is asked to render, and what Helm says when it refuses."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from config.chart import Chart, published
+from kube.manifests import ObjectKey
+from preflight import render
+from preflight.violations import RenderingError
+
+PREFIX = (
+    "invoke of kubernetes:helm:template failed: invocation returned an error: failed to create chart from template: "
+)
+
+
+@pytest.mark.parametrize(
+    ("reference", "place"),
+    [
+        ("chart", {"chart": "chart", "path": "."}),
+        ("../charts/binderhub.tgz", {"chart": "binderhub.tgz", "path": "../charts"}),
+        ("/srv/charts/binderhub/", {"chart": "binderhub", "path": "/srv/charts"}),
+        ("./", {"chart": ".", "path": "."}),
+        ("/binderhub.tgz", {"chart": "binderhub.tgz", "path": "/"}),
+    ],
+)
+def test_a_chart_on_the_disk_is_named_by_folder_and_name(reference: str, place: dict[str, str]) -> None:
+    chart = Chart(reference=reference, version="1", repository="", digest="x")
+    got = json.loads(render.options(chart, "hub", "binder", {"a": 1}))
+    assert got == {**place, "release_name": "hub", "namespace": "binder", "values": {"a": 1}}
+
+
+BEGINNING = f"{PREFIX}values don't meet the specifications of the schema(s) in the following chart(s):\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "about", "advice"),
+    [
+        ("- at '/replicas': got string, want integer", "replicas", "the setting binderhub:replicas (replicas)"),
+        ("- at '': additional properties 'singelUser' not allowed", "", "singelUser in the values file"),
+        ("- at '/extraVolumes/0': missing properties 'name', 'mount'", "extraVolumes.0",
+         "extraVolumes.0 in the values file"),
+        ("- at '/service/type': value must be one of 'ClusterIP', 'NodePort'", "service.type",
+         "the setting binderhub:exposure (service.type)"),
+        ("- at '/dind': additional properties 'a', 'b', 'c' not allowed", "dind",
+         "dind.a in the values file, dind.b in the values file, dind.c in the values file"),
+        ("- at '/a': 'x: y' does not match pattern '^[0-9]+$'", "a", "a in the values file"),
+    ],
+)  # fmt: skip
+def test_each_cause_has_its_place(line: str, about: str, advice: str) -> None:
+    (got,) = render.refused(f"{BEGINNING}binderhub:\n{line}\n\n")
+    assert (got.about, got.reason, got.advice) == (about, line.removeprefix("- "), advice)
+
+
+def test_a_schema_that_names_no_place_is_told_as_it_is() -> None:
+    (got,) = render.refused(f"{BEGINNING}binderhub:\nsomething else\n")
+    assert (got.about, got.advice) == ("the chart", "")
+    assert got.reason.startswith("values don't meet the specifications")
+    assert got.reason.endswith("binderhub:\nsomething else")
+
+
+CAUSES = ("failed to create chart from template: ", "failed to load chart from temp directory: ")
+TEMPLATE = "execution error at (binderhub/templates/NOTES.txt:5:4): "
+RENAMED = "RENAMED: cors.allowOrigin has been renamed to config.BinderHub.cors_allow_origin"
+
+
+@pytest.mark.parametrize(
+    ("text", "about", "reason"),
+    [
+        (f"{TEMPLATE}{RENAMED}", "the chart (binderhub/templates/NOTES.txt:5:4)", RENAMED),
+        (f"{TEMPLATE}\n\n{RENAMED}\n  and more\n", "the chart (binderhub/templates/NOTES.txt:5:4)",
+         f"{RENAMED}\n  and more"),
+        (f'template: a.yaml:1:2: executing "a" at <include "b">: error calling include: {TEMPLATE}{RENAMED}',
+         "the chart (binderhub/templates/NOTES.txt:5:4)", RENAMED),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("cause", CAUSES)
+def test_templates_say_what_is_wrong_in_their_own_words(cause: str, text: str, about: str, reason: str) -> None:
+    (got,) = render.refused(f"invoke of kubernetes:helm:template failed: {cause}{text}")
+    assert (got.about, got.reason, got.advice) == (about, reason, "")
+
+
+def test_anything_else_is_told_as_it_is_after_the_innermost_cause() -> None:
+    first, second = CAUSES
+    texts = ["", "failed to pull chart: no such host", f"a: {first}b: {first}c: {second}d"]
+    got = [one for text in texts for one in render.refused(text)]
+    assert [(one.about, one.reason) for one in got] == [("the chart", text) for text in ("", texts[1], "d")]
+
+
+def test_what_is_rendered_is_what_the_release_gets() -> None:
+    values = {"a": {"b": [1, None, True]}, "text": 'ä "quoted"'}
+    got = json.loads(render.options(published(), "hub", "binder", values))
+    assert got == {
+        "chart": "binderhub",
+        "version": published().version,
+        "fetch_opts": {"repo": published().repository},
+        "release_name": "hub",
+        "namespace": "binder",
+        "values": values,
+    }
+
+
+# As Helm 3.18 prints it (run): causes with a place in common stand below a line of that place.
+NESTED = """\
+jupyterhub:
+- at '/hub/labels': validation failed
+  - at '/hub/labels/room': got number, want string
+  - at '/hub/labels/team': got number, want string
+"""
+EITHER = """\
+jupyterhub:
+- at '/hub/extraEnv': 'anyOf' failed
+  - at '/hub/extraEnv': got number, want object
+  - at '/hub/extraEnv': got number, want array
+"""
+
+
+def test_causes_below_one_place_are_told_and_not_the_place() -> None:
+    timeout = "first of all\n- at '/cull/timeout': got string, want null or integer\n"
+    got = [(one.about, one.advice) for one in render.refused(BEGINNING + NESTED + timeout)]
+    assert got == [
+        *(
+            (place, f"{place} in the values file")
+            for place in ("jupyterhub.hub.labels.room", "jupyterhub.hub.labels.team")
+        ),
+        ("jupyterhub.cull.timeout", "the setting binderhub:cullIdle (jupyterhub.cull.timeout)"),
+    ]
+
+
+def test_a_value_that_fits_no_alternative_is_one_violation() -> None:
+    cause = "binderhub:\n- at '/replicas': got string, want integer\n"
+    either, replicas = render.refused(BEGINNING + EITHER + cause)
+    assert (either.about, replicas.about) == ("jupyterhub.hub.extraEnv", "replicas")
+    assert either.reason.endswith("got number, want object; at '/hub/extraEnv': got number, want array")
+
+
+@pytest.mark.parametrize(
+    ("written", "key"), [("example.org~1room", "example.org/room"), ("a~0b", "a~b"), ("a~01", "a~1")]
+)
+def test_a_key_with_a_slash_is_told_as_it_is_written(written: str, key: str) -> None:
+    (got,) = render.refused(f"{BEGINNING}binderhub:\n- at '/service/labels/{written}': got number, want string\n")
+    assert got.about == f"service.labels.{key}"
+
+
+# --- the provider's answer ----------------------------------------------------------------------------------------
+
+
+def rendered(monkeypatch: pytest.MonkeyPatch, answer: Any) -> dict[ObjectKey, dict[str, Any]]:
+    async def invoke(name: str, given: Any, options: Any) -> Any:
+        assert (name, options.provider) == ("kubernetes:helm:template", None)
+        assert json.loads(given["jsonOpts"])["values"] == {"a": 1}
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(render, "invoke_async", invoke)
+    provider: Any = None
+    return asyncio.run(render.render(published(), "hub", "binder", {"a": 1}, provider))
+
+
+def test_whole_numbers_come_back_as_integers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's wire has floats alone, and the API takes no 80.0 for a port."""
+    spec = {"ports": [{"port": 80.0, "share": 0.5}], "replicas": 2.0, "on": True, "text": "1.0", "none": None}
+    one = {"kind": "Service", "metadata": {"name": "a", "namespace": "binder"}, "spec": spec}
+    ((key, got),) = rendered(monkeypatch, {"result": [one]}).items()
+    assert key == ObjectKey("Service", "a")
+    assert json.dumps(got["spec"]) == json.dumps(
+        {"ports": [{"port": 80, "share": 0.5}], "replicas": 2, "on": True, "text": "1.0", "none": None}
+    )
+
+
+def test_what_the_provider_refuses_are_violations(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RenderingError) as caught:
+        rendered(monkeypatch, RuntimeError(f"{BEGINNING}{EITHER}"))
+    assert [one.about for one in caught.value.violations] == ["jupyterhub.hub.extraEnv"]

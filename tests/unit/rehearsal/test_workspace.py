@@ -1,0 +1,377 @@
+"""The rehearsal around the engine: stripped stack files, sealed surroundings, folders of runs, and what is ended."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from filelock import FileLock
+
+from config import chart
+from config.settings import SettingsError
+from kube.manifests import OWN_LABELS
+from rehearsal import changes, charts, order, runs, workspace
+from rehearsal.charts import ChosenChart
+from rehearsal.cluster import kwok, processes
+from rehearsal.errors import UsageError
+from rehearsal.order import Order
+from rehearsal.toolchain import cache
+from rehearsal.toolchain.layout import Toolchain
+from rehearsal.workspace import StackFile
+from tests.unit.conftest import ROOT
+
+PASSWORD = "binderhub:registryPassword"
+STAND_IN = ROOT / "tests" / "charts" / "binderhub"
+
+# --- stack files --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "config", "secrets"),
+    [
+        ("", {}, [PASSWORD]),
+        ("encryptionsalt: x\nsecretsprovider: z\nconfig: {a:b: c}", {"a:b": "c"}, [PASSWORD]),
+        (f"config: {{{PASSWORD}: {{secure: v1:x}}, a:b: 1}}", {"a:b": 1}, [PASSWORD]),
+        (f"config: {{{PASSWORD}: clear}}", {PASSWORD: "clear"}, []),
+        (
+            f"config: {{{PASSWORD}: x, a:m: {{k: {{secure: y}}, l: 2, d: {{e: {{secure: z}}}}}}}}",
+            {PASSWORD: "x", "a:m": {"l": 2, "d": {}}},
+            ["a:m.k", "a:m.d.e"],
+        ),
+        (
+            f"config: {{{PASSWORD}: x, a:l: [1, {{secure: y}}, {{k: {{secure: z}}}}]}}",
+            {PASSWORD: "x", "a:l": [1, "", {}]},
+            ["a:l[1]", "a:l[2].k"],
+        ),
+        (
+            f"config: {{{PASSWORD}: x, a:m: {{secure: plain, other: 1}}}}",
+            {PASSWORD: "x", "a:m": {"secure": "plain", "other": 1}},
+            [],
+        ),
+        (
+            f'config: {{{PASSWORD}: x, "p:a": {{"b.c": {{"d": {{secure: y}}}}}}}}',
+            {PASSWORD: "x", "p:a": {"b.c": {}}},
+            ['p:a["b.c"].d'],
+        ),
+    ],
+)
+def test_strip(text: str, config: dict[str, Any], secrets: list[str]) -> None:
+    assert workspace.strip(text) == StackFile(config, tuple(secrets))
+
+
+# --- the copy and its surroundings --------------------------------------------------------------------------------
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    files = ("Pulumi.yaml", "components/a.py", "new.py", ".venv/lib.py", "components/__pycache__/a.pyc", "secret.env")
+    for name in files:
+        (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "project" / name).write_text(name)
+    return tmp_path / "project"
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True)
+
+
+def test_copy_of_a_repository(project: Path, tmp_path: Path) -> None:
+    (project / ".gitignore").write_text(".venv/\n__pycache__/\n*.env\n")
+    (project / "gone.py").write_text("")
+    (project / "blank name.py").write_text("")
+    git(project, "init", "-q")
+    git(project, "add", "Pulumi.yaml", "components", "gone.py", ".gitignore")
+    (project / "gone.py").unlink()
+    workspace.copy_project(project, tmp_path / "copy")
+    assert tree(tmp_path / "copy") == {".gitignore", "Pulumi.yaml", "components/a.py", "new.py", "blank name.py"}
+
+
+@pytest.mark.parametrize("variable", ["GIT_CEILING_DIRECTORIES", "PATH"])
+def test_copy_without_a_repository_or_without_git(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path))
+    workspace.copy_project(project, tmp_path / "copy")
+    assert tree(tmp_path / "copy") == {"Pulumi.yaml", "components/a.py", "new.py", "secret.env"}
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Toolchain:
+    for name in ("bin", "plugins"):
+        (tmp_path / "programs" / name).mkdir(parents=True)
+    return Toolchain(tmp_path / "programs" / "bin", tmp_path / "programs" / "plugins", tmp_path / "stages")
+
+
+def test_seal_lets_nothing_through_but_the_proxy(
+    tools: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaks = ("KUBECONFIG", "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "AWS_SECRET_ACCESS_KEY", "PYTHONPATH")
+    for name in (*leaks, "HOME", "PATH"):
+        monkeypatch.setenv(name, "/of-the-user")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    base = tmp_path / "run"
+    got = workspace.seal(tools, base, base / "kubeconfig")
+    assert "/of-the-user" not in str(got)
+    assert got["HTTPS_PROXY"] == "http://proxy.example"
+    inside = {name: got[name] for name in ("HOME", "KUBECONFIG", "PULUMI_HOME")}
+    assert inside == {"HOME": f"{base}/home", "KUBECONFIG": f"{base}/kubeconfig", "PULUMI_HOME": f"{base}/pulumi-home"}
+    assert got["PULUMI_BACKEND_URL"] == f"file://{base}/state"
+    assert got["PATH"].split(os.pathsep)[0] == str(tools.bin)
+    assert (base / "pulumi-home" / "plugins").resolve() == tools.plugins
+    passed_on = {k.upper() for k in set(os.environ) & set(got) if got[k] == os.environ[k]}
+    assert passed_on <= {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "TMPDIR", "LANG"}
+    assert workspace.seal(tools, base, base / "kubeconfig") == got, "sealing twice changes nothing"
+
+
+# --- processes ----------------------------------------------------------------------------------------------------
+
+
+SLEEP = "import time; time.sleep(60)"
+# Leaves its group, and its command line names no folder; tells its number when it has.
+HOST = "import os, sys, time; os.setpgid(0, 0); open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    limit = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < limit, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_only_the_runs_own_processes_are_ended_with_their_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))  # `ps` in particular is not on it
+    (tmp_path / "shell").symlink_to("/bin/sh")
+    (tmp_path / "program").symlink_to(sys.executable)
+    run = tmp_path / "runs" / "a"
+    engine = [tmp_path / "shell", "-c", f'{sys.executable} -c "$1" {tmp_path}/id & wait', f"{run}/project", HOST]
+    commands = [
+        [tmp_path / "program", "-c", SLEEP, f"--data={run}/etcd"],
+        [sys.executable, "-c", SLEEP, f"{run}/log"],  # a user who reads a log
+        [tmp_path / "program", "-c", SLEEP, f"--data={run}b/etcd"],  # another run
+        [tmp_path / "program", "-c", SLEEP],  # a program without a folder
+    ]
+    started = [subprocess.Popen(engine, start_new_session=True), *map(subprocess.Popen, commands)]
+    try:
+        wait_for(
+            lambda: len(processes.of_folder(run)) == 2 and (tmp_path / "id").exists() and (tmp_path / "id").read_text()
+        )
+        host = psutil.Process(int((tmp_path / "id").read_text()))
+        assert {process.pid for process in processes.of_folder(run)} == {process.pid for process in started[:2]}
+        processes.end(run)
+        assert processes.of_folder(run) == []
+        assert [process.wait(5) for process in started[:2]] == [-9, -9]
+        wait_for(lambda: not host.is_running() or host.status() == psutil.STATUS_ZOMBIE)
+        assert [process.poll() for process in started[2:]] == [None] * 3
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+# --- runs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the runs whose processes were ended; none is real."""
+    names: list[str] = []
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(processes, "end", lambda folder: names.append(folder.name))
+    return names
+
+
+def in_runs(tmp_path: Path) -> list[str]:
+    return sorted(p.name for p in (tmp_path / "cache" / "runs").iterdir())
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
+def test_a_run_leaves_nothing(stopped: list[str], tmp_path: Path, error: type[BaseException] | None) -> None:
+    with pytest.raises(error) if error else contextlib.nullcontext(), runs.new("dev") as run:
+        assert run.name.startswith(f"rehearsal-dev-{os.getpid()}-")
+        assert run.folder.stat().st_mode & 0o777 == 0o700
+        assert stopped == []
+        if error:
+            raise error
+    assert stopped == [run.name]
+    assert in_runs(tmp_path) == []
+
+
+def test_a_kept_run_stays_until_asked(stopped: list[str], tmp_path: Path) -> None:
+    with runs.new("dev") as run:
+        run.keep()
+    assert run.kept
+    assert run.folder.is_dir()
+    assert runs.sweep() == []
+    assert stopped == []
+    assert runs.sweep(include_kept=True) == [run.name]
+    assert stopped == [run.name]
+    assert in_runs(tmp_path) == []
+
+
+def test_a_killed_run_is_swept_and_a_living_one_is_not(stopped: list[str], tmp_path: Path) -> None:
+    killed = tmp_path / "cache" / "runs" / "rehearsal-dev-1-aaaa"
+    killed.mkdir(parents=True)
+    living = tmp_path / "cache" / "runs" / "rehearsal-dev-2-bbbb"
+    living.mkdir()
+    with FileLock(f"{living}.lock"):
+        assert runs.sweep(include_kept=True) == [killed.name]
+    assert not killed.exists()
+    assert living.is_dir()
+    assert stopped == [killed.name]
+
+
+def test_what_is_no_run_is_left_alone(stopped: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "runs"
+    (folder / "rehearsal-notes").mkdir(parents=True)
+    (folder / "rehearsal-dev-1-aaaa").write_text("a file with the name of a run")
+    (folder / "rehearsal-dev-1-bbbb.lock").mkdir()
+    before = in_runs(tmp_path)
+    assert runs.sweep(include_kept=True) == []
+    assert (in_runs(tmp_path), stopped) == (before, [])
+
+
+# --- what is known before a rehearsal -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Any:
+    """Write a project's stack file; return the order to rehearse it."""
+
+    def write(text: str, name: str = "dev", **order: str) -> Order:
+        (tmp_path / f"Pulumi.{name}.yaml").write_text(text)
+        return Order(stack=name, project=tmp_path, **order)
+
+    return write
+
+
+GOOD = "config: {binderhub:imagePrefix: acme/binder-, binderhub:registryUsername: acme, binderhub:timeout: 60}"
+
+
+def test_check_gives_what_the_program_will_read(stack: Any) -> None:
+    file, settings = order.check(stack(GOOD))
+    assert file.secrets == (PASSWORD,)
+    assert (settings.timeout, settings.image_prefix) == (60, "acme/binder-")
+    assert settings.registry.password.reveal() == "0" * 64
+
+
+def test_the_example_stacks_pass_the_check() -> None:
+    assert [order.check(Order(stack=name))[1].stack for name in ("dev", "prod")] == ["dev", "prod"]
+
+
+def test_unknown_stack(stack: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none yet; write Pulumi\.dev\.yaml"):
+        order.check(Order(stack="beta", project=tmp_path))
+    stack(GOOD, "alpha")
+    with pytest.raises(UsageError, match=r"'beta'.*\n.*one of alpha\n.*STACK=alpha"):
+        order.check(Order(stack="beta", project=tmp_path))
+
+
+@pytest.mark.parametrize("text", ["- a", "config: text", "config: [1]", "config: [", "config: {}\nconfig: {}", "\x00"])
+def test_not_a_stack_file(stack: Any, text: str) -> None:
+    with pytest.raises(UsageError, match=r"^Pulumi.dev.yaml is not a stack file: \S"):
+        order.check(stack(text))
+
+
+def test_check_refuses_what_the_program_refuses(stack: Any) -> None:
+    with pytest.raises(SettingsError, match=rf"binderhub:chart: .*\n.*nothing exists at {Path.cwd()}/no/such.tgz"):
+        order.check(stack(GOOD, chart="no/such.tgz"))
+    with pytest.raises(SettingsError, match="binderhub:imagePrefix: missing"):
+        order.check(stack("config: {}"))
+
+
+def test_a_chart_on_the_command_line_wins(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(STAND_IN.parent)  # it is meant from where the user stands
+    given = stack(GOOD.replace("}", ", binderhub:chart: nowhere, binderhub:chartVersion: '9'}"), chart="binderhub")
+    file, settings = order.check(given)
+    assert file.config["binderhub:chart"] == str(STAND_IN)
+    assert "binderhub:chartVersion" not in file.config
+    assert settings.chart.repository == ""
+
+
+LOCAL, PIN = chart.local(str(STAND_IN), ROOT), chart.published()
+ON_DISK, PUBLISHED = (StackFile(config) for config in ({"binderhub:chart": "chart"}, {"binderhub:chart": ""}))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "files", "problem", "source"),
+    [
+        (LOCAL, [ON_DISK], "nobody asks", "path"),
+        (PIN, [PUBLISHED], "", "published"),
+        (PIN, [PUBLISHED], "ConnectTimeout", "stand-in"),
+        # One chart that cannot be had is the stand-in for both programs.
+        (LOCAL, [ON_DISK, PUBLISHED], "ConnectTimeout", "stand-in"),
+        (PIN, [PUBLISHED, ON_DISK], "ConnectTimeout", "stand-in"),
+        (LOCAL, [ON_DISK, PUBLISHED], "", "path"),
+    ],
+)
+def test_choose_chart(wanted: chart.Chart, files: list[StackFile], problem: str, source: str) -> None:
+    version = LOCAL.version if source == "stand-in" else wanted.version
+    reason = problem if source == "stand-in" else ""
+    assert charts.choose_chart(wanted, files, lambda: problem) == (ChosenChart(source, version), reason)
+
+
+@pytest.mark.parametrize("as_folder", [True, False])
+def test_put_chart(tmp_path: Path, as_folder: bool) -> None:
+    source = tmp_path / "my.tgz"
+    if as_folder:
+        source.mkdir()
+        (source / "Chart.yaml").write_text("x")
+    else:
+        source.write_text("x")
+    (tmp_path / "copy").mkdir()
+    before = StackFile({"a:b": 1, "binderhub:chartVersion": "9", "binderhub:chart": str(source)}, ("s",))
+    after = charts.put_chart(source, tmp_path / "copy", before)
+    assert after == StackFile({"a:b": 1, "binderhub:chart": "rehearsal-chart/my.tgz"}, ("s",))
+    put = tmp_path / "copy" / "rehearsal-chart" / "my.tgz"
+    assert (put / "Chart.yaml" if as_folder else put).read_text() == "x"
+
+
+HELM = {"annotations": {"meta.helm.sh/release-name": "binderhub"}}
+
+
+@pytest.mark.parametrize(
+    ("about", "ours"),
+    [
+        (HELM, True),
+        ({"labels": OWN_LABELS}, True),
+        ({}, False),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, False),
+        ({**HELM, "ownerReferences": [{"kind": "Deployment"}]}, False),
+        ({"labels": OWN_LABELS, "ownerReferences": [{"kind": "Service"}]}, False),
+    ],
+)
+def test_made_by_stack(about: dict[str, Any], ours: bool) -> None:
+    assert changes.made_by_stack({"metadata": about}) is ours
+
+
+def test_free_ports_are_free_and_different() -> None:
+    ports = kwok.free_ports(6)
+    assert len(set(ports)) == 6
+    with contextlib.ExitStack() as held:
+        taken = [held.enter_context(socket.create_server(("127.0.0.1", port))) for port in ports]
+        assert len(taken) == 6
+        assert not set(kwok.free_ports(50)) & set(ports)
+
+
+def test_a_values_file_comes_along(tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "own.yaml").write_text("a: 1")
+    file = StackFile({"binderhub:valuesFile": "own.yaml", "a:b": "c"})
+    got = charts.put_values(tmp_path, tmp_path / "copy", file)
+    assert got.config == {"binderhub:valuesFile": "rehearsal-values.yaml", "a:b": "c"}
+    assert (tmp_path / "copy" / got.config["binderhub:valuesFile"]).read_text() == "a: 1"
+    assert charts.put_values(tmp_path, tmp_path, StackFile({})).config == {}
