@@ -38,24 +38,24 @@ class ModuleFile:
     """A file or folder that lies in a Go module and is copied as it is, under its own last name."""
 
     module: str
+    version: str
     path: str
+
+    @property
+    def versioned(self) -> str:
+        """Return the module's name for `go mod download`, which is also its folder's in Go's module cache."""
+        return f"{self.module}@{self.version}"
 
 
 @dataclass(frozen=True)
 class GoBuild:
-    """One `go build` in a module below `rehearsal/toolchain/go/`.
+    """What `go build` makes in the module `rehearsal/toolchain/go/`: the programs of `packages`, under their own names.
 
-    `output` is the program's name, or empty for the packages' own names. `inputs` are copied beside the module's
-    sources before the build, `results` into the finished entry.
+    `files` are copied beside them out of the modules that carry them.
     """
 
-    module: str
     packages: tuple[str, ...] = ()
-    output: str = ""
-    ldflags: str = ""
-    tags: str = ""
-    inputs: tuple[ModuleFile, ...] = ()
-    results: tuple[ModuleFile, ...] = ()
+    files: tuple[ModuleFile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Artifact:
     """One entry of the cache, see the module's docstring.
 
     `probes` are commands that print the version, the program first. `wheel` is a Python package whose wheel brings the
-    program, `plugin` the folder below Pulumi's plugin folder. `minutes` is a cold build's time on two cores.
+    program, `plugin` the folder below Pulumi's plugin folder.
     """
 
     name: str
@@ -71,10 +71,9 @@ class Artifact:
     files: tuple[str, ...]
     probes: tuple[tuple[str, ...], ...] = ()
     downloads: tuple[Download, ...] = ()
-    builds: tuple[GoBuild, ...] = ()
+    build: GoBuild | None = None
     wheel: str = ""
     plugin: str = ""
-    minutes: int = 0
 
     @property
     def title(self) -> str:

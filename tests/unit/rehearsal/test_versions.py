@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from rehearsal.toolchain import versions
+from rehearsal.toolchain.artifacts import Platform
+from rehearsal.toolchain.catalog import all_artifacts
+from rehearsal.toolchain.sources import copies
 from tests.unit.conftest import ROOT
 
 PROJECT_FILE = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -38,31 +41,43 @@ def test_the_programs_ranges_begin_at_the_pins(package: str) -> None:
     assert pin == ranges[package] or pin.startswith(f"{ranges[package]}.")
 
 
-def required(module: str) -> dict[str, str]:
+def required(file: str) -> dict[str, str]:
     """What a go.mod names: module -> version, a replacement's being the one that counts."""
-    text = (MODULES / module / "go.mod").read_text()
+    text = (MODULES / file).read_text()
     plain = re.findall(r"^\s*(?:require )?(\S+\.\S+/\S+) (v\S+)", text, re.MULTILINE)
     replaced = re.findall(r"^\s*(?:replace )?\S+(?: v\S+)? => (\S+) (v\S+)", text, re.MULTILINE)
     return dict([*plain, *replaced])
 
 
 @pytest.mark.parametrize(
-    ("module", "dependency", "version"),
+    ("dependency", "version"),
     [
-        ("pulumi", "github.com/pulumi/pulumi/pkg/v3", f"v{versions.PULUMI}"),
-        ("pulumi", "github.com/pulumi/pulumi/sdk/v3", f"v{versions.PULUMI}"),
-        ("language", "github.com/pulumi/pulumi/sdk/v3", f"v{versions.PULUMI_LANGUAGE_PYTHON}"),
-        ("kubernetes", "github.com/pulumi/pulumi-kubernetes/provider/v4", versions.PULUMI_KUBERNETES_MODULE),
-        ("random", "github.com/pulumi/pulumi-terraform-bridge/v3", f"v{versions.TERRAFORM_BRIDGE}"),
-        ("random/shim", "github.com/terraform-providers/terraform-provider-random", versions.TERRAFORM_RANDOM_MODULE),
-        ("cluster", "k8s.io/kubernetes", f"v{versions.KUBERNETES}"),
-        ("cluster", "k8s.io/apiserver", f"v0.{versions.KUBERNETES.removeprefix('1.')}"),
-        ("cluster", "go.etcd.io/etcd/server/v3", f"v{versions.ETCD}"),
-        ("cluster", "sigs.k8s.io/kwok", f"v{versions.KWOK}"),
+        ("github.com/pulumi/pulumi/pkg/v3", f"v{versions.PULUMI}"),
+        ("github.com/pulumi/pulumi/sdk/v3", f"v{versions.PULUMI}"),
+        ("github.com/pulumi/pulumi-kubernetes/provider/v4", versions.PULUMI_KUBERNETES_MODULE),
+        ("github.com/pulumi/pulumi-terraform-bridge/v3", f"v{versions.TERRAFORM_BRIDGE}"),
+        ("github.com/terraform-providers/terraform-provider-random", versions.TERRAFORM_RANDOM_MODULE),
+        ("k8s.io/kubernetes", f"v{versions.KUBERNETES}"),
+        ("k8s.io/apiserver", f"v0.{versions.KUBERNETES.removeprefix('1.')}"),
+        ("go.etcd.io/etcd/server/v3", f"v{versions.ETCD}"),
+        ("sigs.k8s.io/kwok", f"v{versions.KWOK}"),
     ],
 )
-def test_go_modules(module: str, dependency: str, version: str) -> None:
-    assert required(module)[dependency] == version
+def test_go_modules(dependency: str, version: str) -> None:
+    assert required("go.mod")[dependency] == version
+
+
+def test_everything_that_is_copied_has_a_pinned_sum() -> None:
+    sums = (MODULES / "upstream" / "go.sum").read_text()
+    files = [
+        file
+        for artifact in all_artifacts(Platform("linux", "amd64"))
+        if artifact.build
+        for file in artifact.build.files
+    ]
+    assert f"github.com/pulumi/pulumi/sdk/v3@v{versions.PULUMI_LANGUAGE_PYTHON}" in [one.versioned for one in copies()]
+    for one in (*copies(), *files):
+        assert f"{one.module} {one.version} h1:" in sums
 
 
 def numbers(version: str) -> tuple[int, ...]:

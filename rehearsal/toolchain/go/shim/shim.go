@@ -8,6 +8,9 @@ import (
 	upstream "github.com/terraform-providers/terraform-provider-random/internal/provider"
 )
 
+// Version is stamped by the build.
+var Version = "0.0.0"
+
 // New returns the random provider.
 func New() provider.Provider {
 	return upstream.New()

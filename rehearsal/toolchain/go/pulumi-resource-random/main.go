@@ -9,14 +9,11 @@ import (
 	"github.com/terraform-providers/terraform-provider-random/shim"
 )
 
-// version is stamped by the build.
-var version = "0.0.0"
-
 func main() {
 	info := tfbridge.ProviderInfo{
 		P:            pf.ShimProvider(shim.New()),
 		Name:         "random",
-		Version:      version,
+		Version:      shim.Version,
 		MetadataInfo: tfbridge.NewProviderMetadata(nil),
 		Resources: map[string]*tfbridge.ResourceInfo{
 			"random_password": {Tok: tfbridge.MakeResource("random", "index", "RandomPassword")},

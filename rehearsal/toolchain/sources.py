@@ -1,0 +1,183 @@
+"""The sources that one `go build` makes all programs from: our module and changed copies of a few upstream modules.
+
+A copy is made at build time out of Go's module cache, so its sum was checked like that of any other module. Whatever
+of it a rehearsal never reaches is left out, which is most of the build's time: stubs of ours, below
+`go/_stubs/<module>/`, lie over the copy. `docs/toolchain.md` names each with its reason.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Final
+
+from rehearsal.errors import ToolchainError
+from rehearsal.toolchain import versions
+
+PULUMI: Final = "github.com/pulumi/pulumi"
+KUBERNETES: Final = "github.com/pulumi/pulumi-kubernetes"
+TAGS: Final = ("-tags", "osusergo,grpcnotrace")  # as Pulumi's own releases are built
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """A changed copy of a Go module, made in the folder `to` of our module.
+
+    Files are taken that match one of the patterns `parts` and none of `without`; a `*` matches slashes, too. Tests
+    are never taken. `edits` are (file, old, new); `old` occurs in the file.
+    """
+
+    module: str
+    version: str
+    to: str
+    parts: tuple[str, ...] = ("*",)
+    without: tuple[str, ...] = ()
+    edits: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def versioned(self) -> str:
+        """Return the module's name for `go mod download`, which is also its folder's in Go's module cache."""
+        return f"{self.module}@{self.version}"
+
+
+def copies() -> tuple[Copy, ...]:
+    """Return all copies that the build wants; the `replace` lines of `go/go.mod` point to them."""
+    return (_cli(), _python_host(), _kubernetes_provider(), _kubernetes_sdk(), _fluxcd_ssa())
+
+
+def _cli() -> Copy:
+    """Pulumi's engine and command line, without state, keys and logs in clouds and without `pulumi api`."""
+    drivers = f"{PULUMI}/pkg/v3/backend/diy/cloud"
+    return Copy(
+        module=f"{PULUMI}/pkg/v3",
+        version=f"v{versions.PULUMI}",
+        to="copies/pulumi",
+        without=(
+            "authhelpers/*",
+            "backend/diy/postgres/*",
+            "cmd/pulumi/cloud/[!r]*",  # resolve.go serves other commands, too
+            "operations/operations_aws.go",
+            "operations/operations_gcp.go",
+            "secrets/cloud/*",
+            "testing/*",
+        ),
+        edits=(
+            ("backend/diy/backend.go", '"gocloud.dev/blob/azureblob" ', f'azureblob "{drivers}"'),
+            ("backend/diy/backend.go", '"gocloud.dev/blob/gcsblob" ', ""),
+            ("backend/diy/backend.go", '_ "gocloud.dev/blob/s3blob" ', ""),
+            ("backend/diy/backend.go", "gcsblob.Scheme", '"gs"'),
+            ("backend/diy/bucket.go", '"github.com/aws/aws-sdk-go-v2/service/s3"', f'"{drivers}"'),
+        ),
+    )
+
+
+def _python_host() -> Copy:
+    """The Python language host, in the last version in which it was part of a module that is served."""
+    main = "python/cmd/pulumi-language-python/main.go"
+    return Copy(
+        module=f"{PULUMI}/sdk/v3",
+        version=f"v{versions.PULUMI_LANGUAGE_PYTHON}",
+        to="copies/host",
+        parts=("python/*.go", "LICENSE"),
+        without=("python/lib/*", "python/dist/*"),
+        edits=(
+            (main, f'"{PULUMI}/sdk/v3/python"', '"binderhub.rehearsal/copies/host/python"'),
+            # What changed in the rest of the SDK since.
+            (
+                main,
+                "About(ctx context.Context, req *pbempty.Empty)",
+                "About(ctx context.Context, _ *pulumirpc.AboutRequest)",
+            ),
+            (main, "if logging.V(5) {", "if logging.V(5).Enabled() {"),
+            (main, "if logging.V(9) {", "if logging.V(9).Enabled() {"),
+        ),
+    )
+
+
+def _kubernetes_provider() -> Copy:
+    """The Kubernetes provider; what its main embeds is normally generated, out of files that the module carries."""
+    main = "cmd/pulumi-resource-kubernetes/main.go"
+    return Copy(
+        module=f"{KUBERNETES}/provider/v4",
+        version=versions.PULUMI_KUBERNETES_MODULE,
+        to="copies/kubernetes",
+        edits=(
+            (main, "schema-embed.json", "schema.json"),
+            (main, "terraform-mapping-embed.json", "terraform-mapping.json"),
+            # Newer versions of Pulumi's own packages want a pointer here.
+            ("pkg/gen/schema.go", "Provider: pschema.ResourceSpec{", "Provider: &pschema.ResourceSpec{"),
+        ),
+    )
+
+
+def _kubernetes_sdk() -> Copy:
+    """The part of the provider's Go SDK that the provider itself uses; the whole has a type for every kind."""
+    root = "go/kubernetes"
+    return Copy(
+        module=f"{KUBERNETES}/sdk/v4",
+        version=f"v{versions.PULUMI_KUBERNETES}",
+        to="copies/kubernetes-sdk",
+        parts=(
+            "go.mod",
+            "LICENSE",
+            *(f"{root}/{name}.go" for name in ("init", "provider", "pulumiTypes", "customPulumiTypes")),
+            f"{root}/utilities/*",
+            f"{root}/helm/v4/*",
+        ),
+    )
+
+
+def _fluxcd_ssa() -> Copy:
+    """Of flux's server-side apply, the one file that the Kubernetes provider uses."""
+    return Copy(
+        module="github.com/fluxcd/pkg/ssa",
+        version="v0.46.0",
+        to="copies/fluxcd-ssa",
+        parts=("go.mod", "LICENSE", "patch.go"),
+    )
+
+
+def flags() -> tuple[str, ...]:
+    """Return the flags of the build: small programs without paths of this machine, which tell their versions."""
+    major, minor, _ = versions.KUBERNETES.split(".")
+    cluster = {"gitVersion": f"v{versions.KUBERNETES}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    # Both packages: unstamped, the Pulumi provider refuses the cluster.
+    stamped = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    values = {f"{package}.{name}": value for package in stamped for name, value in cluster.items()} | {
+        f"{PULUMI}/sdk/v3/go/common/version.Version": f"v{versions.PULUMI}",
+        f"{KUBERNETES}/provider/v4/pkg/version.Version": versions.PULUMI_KUBERNETES,
+        "github.com/terraform-providers/terraform-provider-random/shim.Version": versions.PULUMI_RANDOM,
+    }
+    linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in values.items())])
+    # The linker drops debugging data in any case: not to make it saves a third of compiling.
+    return ("-trimpath", *TAGS, "-gcflags=all=-dwarf=false", "-ldflags", linker)
+
+
+def wanted(copy: Copy, source: Path) -> Iterator[Path]:
+    """Yield the files of a module's folder that belong to a copy, relative to it, in a fixed order."""
+    for file in sorted(source.rglob("*")):
+        path = file.relative_to(source).as_posix()
+        test = path.endswith("_test.go") or "/testdata/" in path or "/tests/" in path
+        part = any(fnmatch(path, p) for p in copy.parts) and not any(fnmatch(path, p) for p in copy.without)
+        if file.is_file() and part and not test:
+            yield Path(path)
+
+
+def make(copy: Copy, source: Path, module: Path) -> None:
+    """Make a copy of the module in the folder `source` below our module's folder, with our stubs over it.
+
+    Raises ToolchainError where an edit finds nothing to change: upstream is not what the copy was written for.
+    """
+    target = module / copy.to
+    for file in wanted(copy, source):
+        (target / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / file, target / file)  # without the read-only mode of the module cache
+    for name, old, new in copy.edits:
+        text = (target / name).read_text()
+        if old not in text:
+            raise ToolchainError(f"{copy.module} {copy.version} has no {old!r} in {name}, which has to be changed.")
+        (target / name).write_text(text.replace(old, new))
+    stubs = module / "_stubs" / copy.module
+    if stubs.is_dir():
+        shutil.copytree(stubs, target, dirs_exist_ok=True)
