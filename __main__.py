@@ -2,9 +2,9 @@
 
 import pulumi
 
-from components.address import Address, AddressArgs
+from components.address import Address
 from components.binderhub import BinderHub, BinderHubArgs, make_namespace, namespace_manifest
-from components.providers import connect
+from components.providers import Cluster
 from components.tiller import Tiller
 from components.tokens import Tokens
 from config import settings
@@ -12,24 +12,24 @@ from config.values import helm_values, resolve_builder
 from preflight.check import Subject, check
 
 given = settings.load()
-cluster = connect(given.cluster)
+cluster = Cluster(given.cluster)
 stack = resolve_builder(given, cluster.container_runtimes)
-operator = cluster.operator()
-as_operator = pulumi.ResourceOptions(providers=[operator])
+operator = cluster.provider("operator")
 
-tiller = Tiller("tiller", stack.tiller, as_operator)
-as_tiller = pulumi.ResourceOptions(providers=[cluster.as_account(tiller.account)])
+tiller = Tiller("tiller", stack.tiller, pulumi.ResourceOptions(providers=[operator]))
 tokens = Tokens("tokens", stack.tokens)
 namespace = make_namespace(stack.namespace, stack.protect, operator)
-address = Address("address", AddressArgs(settings=stack, requires=[namespace]), as_operator)
+address = Address("address", stack, pulumi.ResourceOptions(providers=[operator], depends_on=[namespace]))
 values = helm_values(stack, tokens.values, address.hub_url, address.binder_url)
-release = BinderHubArgs(settings=stack, values=values, api=cluster.api, requires=[tiller, namespace])
-hub = BinderHub("binderhub", release, as_tiller)
+as_tiller = cluster.provider("tiller", tiller.account)
+release = BinderHubArgs(settings=stack, values=values, api=cluster.api)
+hub = BinderHub("binderhub", release, pulumi.ResourceOptions(providers=[as_tiller], depends_on=[tiller, namespace]))
 check(
     Subject(
         settings=stack,
         values=values,
         api=cluster.api,
+        nodes=cluster.nodes,
         provider=operator,
         account=tiller.account,
         description=hub.description,

@@ -1,7 +1,7 @@
 """BinderHub: the namespace and the Helm release in it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pulumi
@@ -29,13 +29,12 @@ class BinderHubArgs:
     """What a release is made of: the stack's settings, for its names, chart, times and protection, and its values.
 
     `values` is a plain dict with outputs at its leaves. `api` tells what is not ready meanwhile, None if it cannot be
-    asked; `requires` must exist before the release, and outlive it.
+    asked.
     """
 
     settings: Settings
     values: dict[str, Any]
     api: Api | None = None
-    requires: Sequence[pulumi.Resource] = ()
 
 
 def make_namespace(name: str, protect: bool, provider: Provider) -> Namespace:
@@ -53,23 +52,20 @@ def namespace_manifest(name: str) -> dict[str, Any]:
 
 
 class BinderHub(pulumi.ComponentResource):
-    """The release. Outputs: `namespace`, `release` and `chart_version`, each known once the release is deployed.
+    """The release, made after what the component depends on, and outlived by it.
 
-    `description` is how Helm's record says whose release it is. `installed` is its id, which a preview knows of a
-    release that Pulumi made before, and of no other.
+    Outputs: `namespace`, `release` and `chart_version`, each known once the release is deployed. `description` is how
+    Helm's record says whose release it is. `installed` is its id, which a preview knows of a release that Pulumi made
+    before, and of no other.
     """
-
-    namespace: pulumi.Output[str]
-    release: pulumi.Output[str]
-    chart_version: pulumi.Output[str]
-    installed: pulumi.Output[str]
-    description: str
 
     def __init__(self, name: str, args: BinderHubArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:BinderHub", name, None, opts)
         given, chart = args.settings, args.settings.chart
         # It stands there from the first day: a change is a revision.
         self.description = f"pulumi {pulumi.get_project()}/{pulumi.get_stack()}"
+        hint = _HINT.format(namespace=given.namespace, name=given.release, longer=given.timeout * 2)
+        collect = partial(unready_pods, args.api, given.namespace)
         release = Release(
             name,
             name=given.release,
@@ -86,28 +82,21 @@ class BinderHub(pulumi.ComponentResource):
             max_history=helm_releases.KEPT,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=args.requires,
+                depends_on=opts.depends_on if opts else None,  # the engine hands it on to no child
                 protect=given.protect,
                 # The name is fixed, so a new release cannot be made beside the old one.
                 delete_before_replace=True,
                 # Imports and updates in one run; without effect on a release in the state (facts: pulumi.md 7).
                 import_=f"{given.namespace}/{given.release}" if given.adopt_release else None,
-                hooks=_explained(name, given, args.api).hooks,
+                hooks=Explained(f"{name}-release-wait", "waiting for the pods", hint, collect).hooks,
             ),
         )
         self.installed = release.id
         deployed = release.status.apply(require_deployed)
-        self.namespace = deployed.apply(lambda status: str(status.namespace))
-        self.release = deployed.apply(lambda status: str(status.name))
-        self.chart_version = deployed.apply(lambda status: str(status.version))
+        self.namespace, self.release, self.chart_version = deployed.namespace, deployed.name, deployed.version
         self.register_outputs(
             {"namespace": self.namespace, "release": self.release, "chart_version": self.chart_version}
         )
-
-
-def _explained(name: str, given: Settings, api: Api | None) -> Explained:
-    hint = _HINT.format(namespace=given.namespace, name=given.release, longer=given.timeout * 2)
-    return Explained(f"{name}-release-wait", "waiting for the pods", hint, unready_pods(api, given.namespace))
 
 
 def require_deployed(status: ReleaseStatus) -> ReleaseStatus:

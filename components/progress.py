@@ -27,19 +27,14 @@ _WAITED: Final = re.compile(r"timed out|deadline exceeded|timeout", re.IGNORECAS
 Collect = Callable[[], Awaitable[list[str]]]
 
 
-async def nothing() -> list[str]:
-    """Return no line: for waits whose reasons lie outside the cluster."""
-    return []
-
-
 class Explained:
     """Explains the wait for one resource: pass `hooks` as that resource's option `hooks`.
 
     `name` is unique in the program, `progress` the line shown while waiting, `hint` what a user can do when it has
-    failed for want of time; `collect` returns the lines that name what is not ready.
+    failed for want of time; `collect` returns the lines that name what is not ready, unless that is nothing here.
     """
 
-    def __init__(self, name: str, progress: str, hint: str, collect: Collect = nothing) -> None:
+    def __init__(self, name: str, progress: str, hint: str, collect: Collect | None = None) -> None:
         self._progress, self._hint, self._collect = progress, hint, collect
         self._last: list[str] = []
         self._task: asyncio.Task[None] | None = None
@@ -62,7 +57,7 @@ class Explained:
         begin = time.monotonic()
         while True:
             await asyncio.sleep(_PAUSE)
-            now = await self._collect()
+            now = await self._collect() if self._collect else []
             # `atomic` removes the evidence before the error hook runs, so what was collected last is kept.
             self._last = now or self._last
             more = f": {now[0]}" if now else ""
@@ -80,34 +75,27 @@ class Explained:
         return False  # no retry: the user decides
 
 
-def unready_pods(api: Api | None, namespace: str) -> Collect:
-    """Return what collects the pods of a namespace that are not ready, each with its reason.
-
-    Without an API there is nothing to collect.
-    """
-
-    async def collect() -> list[str]:
-        if api is None:
-            return []
-        ask = partial(api.list, "v1", namespace=namespace)
-        try:
-            answers = await asyncio.to_thread(side_by_side, ask, ("Pod", "Event"))
-        except KubeError:  # what cannot be asked shows nothing, and the wait goes on
-            return []
-        return reasons([one for answer in answers for one in answer.items])
-
-    return collect
+async def unready_pods(api: Api | None, namespace: str) -> list[str]:
+    """Return the pods of a namespace that are not ready, each with its reason; nothing without an API to ask."""
+    if api is None:
+        return []
+    ask = partial(api.list, "v1", namespace=namespace)
+    try:
+        answers = await asyncio.to_thread(side_by_side, ask, ("Pod", "Event"))
+    except KubeError:  # what cannot be asked shows nothing, and the wait goes on
+        return []
+    return reasons([one for answer in answers for one in answer.items])
 
 
 def reasons(items: Iterable[Mapping[str, Any]]) -> list[str]:
     """Turn pods and events (as the API gives them) into at most five lines, one for each thing that is not ready."""
-    pods, refused = [], []
+    lines = []
     for item in items:
         if item["kind"] == "Pod" and (why := _why_not_ready(item.get("status", {}))):
-            pods.append(f"pod {item['metadata']['name']}: {why}")
+            lines.append(f"pod {item['metadata']['name']}: {why}")
         if item["kind"] == "Event" and item.get("reason") == "FailedCreate":
-            refused.append(f"{item['involvedObject']['name']}: {item.get('message', '')}")
-    lines = list(dict.fromkeys([*pods, *refused]))
+            lines.append(f"{item['involvedObject']['name']}: {item.get('message', '')}")
+    lines = list(dict.fromkeys(lines))
     return lines[:_SHOWN] + ([f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else [])
 
 

@@ -7,27 +7,32 @@ must lead to the same cluster whatever the current context is by then.
 
 import atexit
 import contextlib
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cached_property
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from config.settings import ClusterSettings
 from kube import api, kubeconfig
-from kube.api import Api
+from kube.api import Answer, Api
 from kube.errors import KubeError, NoKubectlError
-from kube.kubeconfig import Kubeconfig
 
 
-@dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """A cluster: its `kubeconfig`, cut down to one context, and its `api`, None where there is no kubectl."""
+    """A cluster: its `kubeconfig`, cut down to one context, and its `api`, None where there is no kubectl to ask with.
 
-    settings: ClusterSettings
-    kubeconfig: Kubeconfig
-    api: Api | None
+    Raises `RunError` with the cause and the next command: no kubeconfig, no such context, no answer, no login.
+    """
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self._identifier = settings.identifier
+        self.api: Api | None = None
+        with _without_traceback():
+            self.kubeconfig = kubeconfig.find(settings.kubeconfig, settings.context)
+            with contextlib.suppress(NoKubectlError):
+                self.api = api.connect(self.kubeconfig, settings.login_timeout)
+                atexit.register(self.api.close)
 
     def container_runtimes(self) -> set[str]:
         """Return the names of the nodes' container runtimes, such as docker and containerd; empty if nobody can tell.
@@ -35,45 +40,32 @@ class Cluster:
         Raises `RunError` if no answer comes.
         """
         with _without_traceback():
-            nodes = self.api.list("v1", "Node").items if self.api else []
+            nodes = self.nodes().items
         versions = [str(node["status"]["nodeInfo"]["containerRuntimeVersion"]) for node in nodes]
         return {version.partition(":")[0] for version in versions}
 
-    def operator(self) -> kubernetes.Provider:
-        """Return the provider that works with the user's own rights."""
-        return self._provider("operator", self.kubeconfig.text())
+    def nodes(self) -> Answer:
+        """Return the nodes as they were when first asked for; a refusal where there is no kubectl."""
+        return self._nodes
 
-    def as_account(self, account: str) -> kubernetes.Provider:
-        """Return a provider that does everything as `account` (`system:serviceaccount:<namespace>:<name>`).
+    @cached_property
+    def _nodes(self) -> Answer:
+        return self.api.list("v1", "Node") if self.api else Answer(0, {})
 
-        The user must be allowed to impersonate it, which cluster administrators are.
+    def provider(self, name: str, account: str = "") -> kubernetes.Provider:
+        """Return a provider that works with the user's own rights or, if given, does everything as `account`.
+
+        An account is a user's name, such as `system:serviceaccount:<namespace>:<name>`. The user must be allowed to
+        impersonate it, which cluster administrators are.
         """
-        return self._provider("tiller", self.kubeconfig.text(account))
-
-    def _provider(self, name: str, content: str) -> kubernetes.Provider:
         return kubernetes.Provider(
             name,
-            kubeconfig=pulumi.Output.secret(content),
+            kubeconfig=pulumi.Output.secret(self.kubeconfig.text(account)),
             # On both providers from the first day: without it a moved API server or an edited kubeconfig replaces
             # every resource, the hub's database included (facts: failures.md section 9.3).
-            cluster_identifier=self.settings.identifier,
+            cluster_identifier=self._identifier,
             enable_server_side_apply=True,
         )
-
-
-def connect(settings: ClusterSettings) -> Cluster:
-    """Return the cluster, which has answered once if there is a kubectl to ask it with.
-
-    Raises `RunError` with the cause and the next command: no kubeconfig, no such context, no answer, no login.
-    """
-    with _without_traceback():
-        found = kubeconfig.find(settings.kubeconfig, settings.context)
-        try:
-            connected = api.connect(found, _say, settings.login_timeout)
-        except NoKubectlError:
-            return Cluster(settings=settings, kubeconfig=found, api=None)
-    atexit.register(connected.close)
-    return Cluster(settings=settings, kubeconfig=found, api=connected)
 
 
 @contextlib.contextmanager
@@ -83,8 +75,3 @@ def _without_traceback() -> Iterator[None]:
         yield
     except KubeError as error:
         raise pulumi.RunError(str(error)) from None
-
-
-def _say(text: str) -> None:
-    # The SDK's own log waits until the program gives way, which it does not while it waits for a login.
-    print(text, file=sys.stderr, flush=True)

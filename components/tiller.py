@@ -1,6 +1,6 @@
 """Tiller: the service account whose rights install the release, as in the walkthrough, and nothing that listens."""
 
-from typing import Any, Final
+from typing import Any
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ServiceAccount
@@ -8,8 +8,6 @@ from pulumi_kubernetes.rbac.v1 import ClusterRoleBinding
 
 from config.settings import TillerSettings
 from kube.manifests import OWN_LABELS
-
-USUAL_ROLE: Final = "cluster-admin"
 
 
 class Tiller(pulumi.ComponentResource):
@@ -19,14 +17,11 @@ class Tiller(pulumi.ComponentResource):
     `bound`, the binding's id, known when the rights are there.
     """
 
-    account: str
-    bound: pulumi.Output[str]
-
     def __init__(self, name: str, args: TillerSettings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:Tiller", name, None, opts)
         self.manifests = account, binding = manifests(args)
         made = ServiceAccount(name, metadata=account["metadata"], opts=pulumi.ResourceOptions(parent=self))
-        self.binding = ClusterRoleBinding(
+        bound = ClusterRoleBinding(
             name,
             metadata=binding["metadata"],
             role_ref=binding["roleRef"],
@@ -35,29 +30,26 @@ class Tiller(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[made], delete_before_replace=True),
         )
         self.account = f"system:serviceaccount:{args.namespace}:{args.name}"
-        self.bound = self.binding.id
+        self.bound = bound.id
         self.register_outputs({"account": self.account, "bound": self.bound})
 
 
 def manifests(args: TillerSettings) -> list[dict[str, Any]]:
-    """Return the account and its binding as the API takes them: previews ask about them before they are made."""
+    """Return the account and its binding as the API takes them: previews ask about them before they are made.
+
+    The binding's name ends in the role unless that is the usual one. A binding's role can never change, and the preview
+    of a replacement under the same name fails in the provider ("cannot change roleRef", seen with pulumi-kubernetes
+    4.25.0): another role therefore is another object.
+    """
     account = {"name": args.name, "namespace": args.namespace}
+    binding = args.binding if args.role == "cluster-admin" else f"{args.binding}-{args.role}"
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {**account, "labels": OWN_LABELS}},
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": binding_name(args.binding, args.role), "labels": OWN_LABELS},
+            "metadata": {"name": binding, "labels": OWN_LABELS},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": args.role},
             "subjects": [{"kind": "ServiceAccount", **account}],
         },
     ]
-
-
-def binding_name(binding: str, role: str) -> str:
-    """Return the binding's name in the cluster: `binding`, followed by the role unless that is the usual one.
-
-    A binding's role can never change, and the preview of a replacement under the same name fails in the provider
-    ("cannot change roleRef", seen with pulumi-kubernetes 4.25.0): another role therefore is another object.
-    """
-    return binding if role == USUAL_ROLE else f"{binding}-{role}"

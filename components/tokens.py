@@ -6,25 +6,20 @@ from pulumi_random import RandomPassword
 from config.settings import TokenSettings
 from config.values import TokenValues
 
-# RandomBytes would be the natural resource, but its id is the secret itself, in clear (facts: pulumi.md section 4).
-_HEX = "0123456789abcdef"
-_LENGTH = 64
-
 
 class Tokens(pulumi.ComponentResource):
     """Makes the tokens; one given in the settings wins over the generated one. Output: `values`."""
-
-    values: TokenValues
 
     def __init__(self, name: str, args: TokenSettings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:Tokens", name, None, opts)
 
         def token(short: str, key: str) -> pulumi.Output[str]:
+            # RandomBytes would be the natural resource, but its id is the secret itself (facts: pulumi.md section 4).
             made = RandomPassword(
                 f"{name}-{short}",
-                length=_LENGTH,
+                length=64,
                 special=True,
-                override_special=_HEX,
+                override_special="0123456789abcdef",
                 upper=False,
                 lower=False,
                 numeric=False,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from config.errors import ChartError
+from config.errors import InvalidValue
 from config.reader import Reader
 from kube import yaml
 
@@ -34,69 +34,54 @@ class Chart:
 
 def chosen(reader: Reader, folder: Path) -> Chart:
     """Return the chart that a stack names, and refuse a path at which none is. `folder` is as in `local`."""
-    path, version = reader.text("chart"), reader.text("chartVersion")
+    path, version = reader.value("chart"), reader.value("chartVersion") or ""
     if path and version:
-        command = "pulumi config rm chartVersion"
-        reader.refuse("chartVersion", version, "no version beside a chart's path", command)
-    if not path:
-        return published(version)
+        reader.refuse("chartVersion", version, "no version beside a chart's path", "pulumi config rm chartVersion")
     try:
-        return local(path, folder)
-    except ChartError as error:
-        reader.refuse("chart", path, str(error))
+        return local(path, folder) if path else published(version)
+    except InvalidValue as none:
+        reader.refuse("chart", path, str(none))
         return published()
 
 
 def published(version: str = "") -> Chart:
     """Return the published chart, at `version` or at the pin."""
-    return Chart(
-        reference=CHART_NAME,
-        version=version or CHART_VERSION,
-        repository=CHART_REPOSITORY,
-        digest="",
-    )
+    return Chart(reference=CHART_NAME, version=version or CHART_VERSION, repository=CHART_REPOSITORY, digest="")
 
 
 def local(path: str, folder: Path) -> Chart:
     """Look at a chart on the disk.
 
     Takes a path (relative to `folder`, or absolute, or with ~) of a packaged chart (.tgz) or an unpacked one. Returns
-    it with its own version. Raises `ChartError` if nothing is there or it is no BinderHub chart.
+    it with its own version. Raises `InvalidValue` if nothing is there or it is no BinderHub chart.
     """
     place = Path(folder, Path(path).expanduser())
     if not place.exists():
-        raise ChartError(f"a chart (.tgz or folder); nothing exists at {place}")
+        raise InvalidValue(f"a chart (.tgz or folder); nothing exists at {place}")
     try:
         about = yaml.load(_chart_yaml(place), place)
         name, version = about["name"], about["version"]
     except (OSError, EOFError, tarfile.TarError, KeyError, TypeError, ValueError):
-        raise ChartError(f"a Helm chart (.tgz or folder with a Chart.yaml); {place} is none") from None
+        raise InvalidValue(f"a Helm chart (.tgz or folder with a Chart.yaml); {place} is none") from None
     if name != CHART_NAME:
-        raise ChartError(f"a chart named {CHART_NAME}; {place} is a chart named {name}")
-    return Chart(reference=_relative(place, folder), version=str(version), repository="", digest=_digest(place))
-
-
-def _relative(place: Path, folder: Path) -> str:
-    """Helm takes a bare name for a chart of a repository, hence the leading ./"""
-    path = os.path.relpath(place, folder)
-    return path if path.startswith(os.pardir) else f"{os.curdir}{os.sep}{path}"
+        raise InvalidValue(f"a chart named {CHART_NAME}; {place} is a chart named {name}")
+    reference = os.path.relpath(place, folder)
+    if not reference.startswith(os.pardir):
+        reference = f"{os.curdir}{os.sep}{reference}"  # Helm takes a bare name for a chart of a repository
+    return Chart(reference=reference, version=str(version), repository="", digest=_digest(place))
 
 
 def _chart_yaml(place: Path) -> bytes:
     if place.is_dir():
         return (place / "Chart.yaml").read_bytes()
     with tarfile.open(place) as archive:
-        for member in archive:
-            if member.name.count("/") == 1 and member.name.endswith("/Chart.yaml"):
-                found = archive.extractfile(member)
-                return found.read() if found else b""
-    raise KeyError("Chart.yaml")
+        found = archive.extractfile(f"{CHART_NAME}/Chart.yaml")
+        return found.read() if found else b""
 
 
 def _digest(place: Path) -> str:
-    files = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place]
     whole = hashlib.sha256()
-    for file in files:
-        name = file.relative_to(place).as_posix() if place.is_dir() else ""
+    for file in sorted(p for p in place.rglob("*") if p.is_file()) or [place]:
+        name = file.relative_to(place).as_posix()
         whole.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return whole.hexdigest()[:12]

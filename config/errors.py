@@ -2,8 +2,7 @@
 
 ConfigError
 |-- SettingsError   every problem of a stack's settings; a pulumi.RunError too: Pulumi prints it without a traceback
-|-- ChartError      a chart's path leads to no chart of BinderHub
-`-- InvalidValue    a value does not fit its type; carries what is expected, never what was found
+`-- InvalidValue    a value does not fit its type, or a path leads to no chart; carries what is expected instead
 """
 
 from collections.abc import Collection
@@ -37,12 +36,9 @@ class SettingsError(ConfigError, pulumi.RunError):
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
         lines = "\n".join(f"  {n}. {p}" for n, p in enumerate(self.problems, 1))
-        where = f"the settings of stack {stack} (Pulumi.{stack}.yaml)"
-        super().__init__(f"{count} in {where}; nothing was touched\n{lines}")
-
-
-class ChartError(ConfigError):
-    """Says what was expected of a chart's path."""
+        super().__init__(
+            f"{count} in the settings of stack {stack} (Pulumi.{stack}.yaml); nothing was touched\n{lines}"
+        )
 
 
 class InvalidValue(ConfigError):  # noqa: N818  (says what a value is, as Python's own StopIteration does)

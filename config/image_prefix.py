@@ -5,14 +5,12 @@ A BinderHub names every image `<prefix><slug>:<commit>`. Source of the rules: Bi
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from config import registries
 from config.keys import PROJECT
 from config.reader import Reader
-from config.registries import ANY, DOCKER_HUB, ECR, TYPES, RegistryType, fits, is_host, type_of
+from config.registries import ANY, DOCKER_HUB, ECR, ECR_REASON, TYPES, fits, is_host, type_of
 from kube import yaml
 
 # 255 is the registry's limit for prefix and slug; below 75 characters the slug no longer names its repository.
@@ -31,69 +29,50 @@ def problem(prefix: str, *, registry_type: str = "", host: str = "") -> tuple[st
     its host tells) and the registry's host, if the stack names one. Returns None when it is good, else what is
     expected and a good prefix as an example, always the same for a registry type and a host.
     """
-    actual = type_of(split_host(prefix)[0])
-    wanted = registry_type if registry_type in TYPES or registry_type == ECR else actual
-    rules = TYPES[DOCKER_HUB] if wanted == ECR else TYPES.get(wanted, ANY)
-    if ECR in (wanted, actual):
-        expected = registries.ECR_REASON
-    else:
-        expected = _spelling(prefix, rules) or _place_problem(prefix, wanted, host) or _depth(prefix, rules)
-    if not expected:
-        return None
-    return expected, rules.prefix(host if wanted in TYPES and fits(host, wanted) else "")
-
-
-def _spelling(prefix: str, rules: RegistryType) -> str:
-    last = prefix.rpartition("/")[2]
+    found, path = split_host(prefix)
+    *parts, last = path.split("/")
+    actual = type_of(found)
+    wanted = registry_type if registry_type in TYPES else actual
+    rules = TYPES.get(wanted, ANY)
+    own_host = host if wanted in TYPES and fits(host, wanted) else ""
+    place = f"a prefix on {rules.title}: {rules.shape}"
+    if actual not in ("", wanted):
+        place += f"; this one lives on {found or 'Docker Hub'}: set registry: {actual}"
+    has_tag = ":" in prefix.rpartition("/")[2] and ("/" in prefix or not is_host(prefix))
+    are_parts = all(_PART.fullmatch(part) for part in parts) and _LAST_PART.fullmatch(last)
     checks = (
+        (actual == ECR, ECR_REASON),
         (re.search(r"[\x00-\x1f\x7f]", prefix), "no control characters, such as a line break"),
         (re.search(r"[<>{}$]", prefix), "your own account in place of <...>"),
         (_SCHEME.match(prefix), "no scheme such as https://"),
         (re.search(r"\s", prefix), "no blanks"),
         (not prefix.isascii(), "only a to z, digits, '.', '-' and '/'"),
         ("@" in prefix, "no digest (@...)"),
-        (":" in last and ("/" in prefix or not is_host(prefix)), "no tag (:...): BinderHub adds the commit"),
+        (has_tag, "no tag (:...): BinderHub adds the commit"),
         (prefix != prefix.lower(), "lower case"),
         ("_" in prefix, "no underscore: BinderHub turns it into a hyphen, also in the account's name"),
         ("/" not in prefix, rules.shape),
         (len(prefix) > LONGEST, f"at most {LONGEST} characters, to leave room for the repository's name"),
         (prefix.startswith("/") or "//" in prefix, "no empty part"),
+        (found and not is_host(found), "a host's name in front, with at most a port (:5000)"),
+        (wanted in TYPES and not fits(found, wanted), place),
+        (own_host not in ("", found) and not rules.one_host, f"a prefix on the registry's host, {host}"),
+        (len(parts) < len(rules.levels), rules.shape),
+        (not are_parts, "parts of letters and digits, joined by '.' or '-'; only the last one may end in '-'"),
+        (
+            wanted == DOCKER_HUB and len(parts) != 1,
+            "exactly one '/' after the account: Docker Hub has no deeper levels",
+        ),
     )
-    return next((expected for failed, expected in checks if failed), "")
+    expected = next((expected for failed, expected in checks if failed), "")
+    return (expected, rules.prefix(own_host)) if expected else None
 
 
-def _place_problem(prefix: str, wanted: str, host: str) -> str:
-    found = split_host(prefix)[0]
-    if found and not is_host(found):
-        return "a host's name in front, with at most a port (:5000)"
-    if not wanted:
-        return ""
-    rules, actual = TYPES[wanted], type_of(found)
-    if not fits(found, wanted):
-        expected = f"a prefix on {rules.title}: {rules.shape}"
-        lives = f"; this one lives on {found or 'Docker Hub'}: set registry: {actual}"
-        return expected if actual in ("", wanted) else expected + lives
-    if host and host != found and fits(host, wanted) and not rules.one_host:
-        return f"a prefix on the registry's host, {host}"
-    return ""
-
-
-def _depth(prefix: str, rules: RegistryType) -> str:
-    *parts, last = split_host(prefix)[1].split("/")
-    if len(parts) < len(rules.levels):
-        return rules.shape
-    if not all(_PART.fullmatch(p) for p in parts) or not _LAST_PART.fullmatch(last):
-        return "parts of letters and digits, joined by '.' or '-'; only the last one may end in '-'"
-    if rules is TYPES[DOCKER_HUB] and len(parts) != 1:
-        return "exactly one '/' after the account: Docker Hub has no deeper levels"
-    return ""
-
-
-def warning(prefix: str) -> str | None:
-    """Return a warning for a good prefix that runs into the names of the repositories, else None."""
-    if prefix.endswith(("-", "/")):
-        return None
-    return f"no '-' or '/' at its end: images are named {prefix}alice-2dnotebook...; better is {prefix}-"
+def warnings(prefix: str) -> list[str]:
+    """Return a warning for a good prefix that runs into the names of the repositories."""
+    if not prefix or prefix.endswith(("-", "/")):
+        return []
+    return [f"no '-' or '/' at its end: images are named {prefix}alice-2dnotebook...; better is {prefix}-"]
 
 
 def split_host(prefix: str) -> tuple[str, str]:
@@ -118,31 +97,17 @@ def rendered(prefix: str) -> str:
 
 def refuse_clashes(reader: Reader, own: str, stack: str, folder: Path) -> None:
     """Refuse a prefix that another stack has, too: 13 of 41 public hubs share one by copy and paste."""
-    for file, why in clashes(own, of_other_stacks(stack, folder)):
-        expected = f"a prefix of its own, unless they share on purpose; Pulumi.{stack}.yaml clashes with {file}: {why}"
-        example = "pulumi config set sharedImagePrefix true"
-        reader.refuse("imagePrefix", own, expected, example)
+    for file, other in of_other_stacks(stack, folder).items():
+        if clash(own, other):
+            here = f"Pulumi.{stack}.yaml clashes with {file}, which has {other}"
+            expected = f"a prefix of its own, unless they share on purpose; {here}"
+            reader.refuse("imagePrefix", own, expected, "pulumi config set sharedImagePrefix true")
 
 
-def clashes(own: str, others: Mapping[str, str]) -> list[tuple[str, str]]:
-    """List the stacks whose images could be taken for ours: (file name, why).
-
-    Takes our prefix and, by file name, the others' as written; an empty one is a prefix that is not set. Two hubs
-    clash when one prefix is the start of the other, for then an image's name fits both.
-    """
-    found = []
-    mine = _place(own)
-    for name, other in others.items() if own.strip() else ():
-        theirs = _place(other)
-        if not other.strip():
-            continue
-        if mine == theirs:
-            found.append((name, f"{other} is the same place" if own != other else "the same prefix"))
-        elif theirs.startswith(mine):
-            found.append((name, f"{other} starts with {own}"))
-        elif mine.startswith(theirs):
-            found.append((name, f"{own} starts with {other}"))
-    return found
+def clash(own: str, other: str) -> bool:
+    """Tell whether one prefix is the start of the other, for then an image's name fits both."""
+    mine, theirs = _place(own), _place(other)
+    return mine.startswith(theirs) or theirs.startswith(mine)
 
 
 def _place(prefix: str) -> str:
@@ -156,13 +121,11 @@ def _place(prefix: str) -> str:
 def of_other_stacks(stack: str, folder: Path) -> dict[str, str]:
     """Return the prefixes that the other stacks' files in a folder have in clear, by file name."""
     found = {}
-    for file in sorted(folder.glob("Pulumi.*.yaml")):
-        if file.name == f"Pulumi.{stack}.yaml":
-            continue
+    for file in sorted({*folder.glob("Pulumi.*.yaml")} - {folder / f"Pulumi.{stack}.yaml"}):
         try:
             prefix = yaml.load(file.read_bytes(), file.name)["config"][f"{PROJECT}:imagePrefix"]
         except (OSError, ValueError, KeyError, TypeError):
             continue  # no stack of ours; its own command will say what is wrong with it
-        if isinstance(prefix, str) and prefix:
+        if isinstance(prefix, str) and prefix.strip():
             found[file.name] = prefix
     return found

@@ -13,12 +13,6 @@ from config import registries, types
 from config.types import ValueType
 
 PROJECT: Final = "binderhub"
-PROFILES: Final = ("dev", "prod")
-EXPOSURES: Final = ("loadbalancer",)
-BUILDERS: Final = ("dind", "pink", "host", "auto")
-# Not on and off, which YAML takes for true and false.
-CLEANERS: Final = ("cordon", "nocordon", "none")
-DATABASES: Final = ("memory", "volume")
 TOKEN_KEYS: Final = ("apiToken", "proxyToken", "cookieSecret", "cryptKey", "buildTokenSecret")
 # JupyterHub's names of the OAuth authenticators, each with the class that its settings go to.
 AUTHENTICATORS: Final = {
@@ -30,6 +24,11 @@ AUTHENTICATORS: Final = {
 }
 _SINGLEUSER: Final = "jupyterhub.singleuser"
 _PROVIDERS: Final = ("GitHubRepoProvider", "GitRepoProvider", "GitLabRepoProvider")
+
+
+def qualified(name: str) -> str:
+    """Return a key's name with its namespace, as it stands in the stack's file; one of ours may come without."""
+    return name if ":" in name else f"{PROJECT}:{name}"
 
 
 @dataclass(frozen=True)
@@ -47,23 +46,20 @@ class Key:
     dev: str = ""
     prod: str | None = None
     paths: tuple[str, ...] = ()
-    group: str = ""
     secret: bool = False
     required: bool = False
-    namespace: str = PROJECT
     part: str = ""
 
     @property
     def full(self) -> str:
         """The key as it stands in the stack's file."""
-        return f"{self.namespace}:{self.name}"
+        return qualified(self.name)
 
     @property
     def command(self) -> str:
         """The command that sets it."""
-        name = (self.name if self.namespace == PROJECT else self.full) + self.part
         flags = ("--secret " if self.secret else "") + ("--path " if self.part else "")
-        name = f"'{name}'" if "[" in name else name
+        name = f"'{self.name}{self.part}'" if "[" in self.part else self.name + self.part
         value = "" if self.secret else f" {self.example}"
         return f"pulumi config set {flags}{name}{value}"
 
@@ -72,25 +68,19 @@ class Key:
         return self.prod if profile == "prod" and self.prod is not None else self.dev
 
 
-def _group(name: str, *keys: Key) -> tuple[Key, ...]:
-    return tuple(Key(**{**vars(key), "group": name}) for key in keys)
-
-
-KEYS: Final = (
-    *_group(
-        "Images and registry",
+GROUPS: Final[dict[str, tuple[Key, ...]]] = {
+    "Images and registry": (
         Key("imagePrefix", "Start of the name of every image that this hub builds", "my-org/binder-dev-", required=True),
         Key("registry", "Registry type: " + ", ".join(registries.TYPES), "dockerhub", dev="dockerhub"),
         Key("registryHost", "Host of the registry, as a check: the image prefix must begin with it", "registry.example.org"),
         Key("registryUsername", "User of the registry that images are pushed with", "my-docker-id"),
-        Key("registryPassword", "Password or, better, access token of that user; for Google the JSON key", secret=True),
+        Key("registryPassword", "Password or, better, access token of that user; for Google the JSON key", type=types.PASSWORD, secret=True),
         Key("registryTokenUrl", "Address of the registry's token server", "https://registry.example.org/v2/token?service="),
         Key("privateImages", "Give the registry's login to the nodes too, to pull private images", "true", types.BOOLEAN, "false"),
         Key("sharedImagePrefix", "This stack shares images with another on purpose", "true", types.BOOLEAN, "false"),
     ),
-    *_group(
-        "Release and cluster",
-        Key("profile", "Which defaults hold: dev or prod; prod for a stack of that name", "prod", types.choice(*PROFILES)),
+    "Release and cluster": (
+        Key("profile", "Which defaults hold: dev or prod; prod for a stack of that name", "prod", types.choice("dev", "prod")),
         Key("release", "Name of the Helm release", "binderhub", types.RELEASE_NAME, "binderhub"),
         Key("namespace", "Namespace of the release; the release's name if unset", "binderhub", types.NAMESPACE),
         Key("chart", "Path of a chart (.tgz or folder) in place of the published one", "charts/binderhub.tgz"),
@@ -99,18 +89,18 @@ KEYS: Final = (
         Key("secretValues", "Secret Helm values: a map of places in the values to encrypted texts", type=types.PLACES, secret=True, part='["config.GitLabRepoProvider.access_token"]'),
         Key("acceptedRisks", "Risks that this stack accepts: a map of names (see below) to reasons", "'no login: lab network only'", types.MAP, part=".unlimitedLaunches"),
         Key("timeout", "Seconds that one Helm operation may take", "900", types.whole(10, 86_400, "seconds"), "900"),
-        Key("exposure", "How browsers reach the hub", "loadbalancer", types.choice(*EXPOSURES), "loadbalancer"),
+        # Our own LoadBalancer Services are what browsers reach (see address.py), and the chart's own are inside.
+        Key("exposure", "How browsers reach the hub", "loadbalancer", types.choice(loadbalancer="ClusterIP"), "loadbalancer", paths=("service.type", "jupyterhub.proxy.service.type")),
         Key("addressTimeout", "Seconds to wait for each external address", "300", types.whole(5, 86_400, "seconds"), "300", "900"),
         Key("adoptRelease", "Take over a release of this name that another stack or user made", "true", types.BOOLEAN, "false"),
         Key("skipServerChecks", "Leave out the preview's check of chart and cluster", "true", types.BOOLEAN, "false"),
         Key("protect", "Refuse to delete or replace the release and its namespace", "true", types.BOOLEAN, "false", "true"),
-        Key("tiller", "The account that installs: a map of namespace, name, binding, role", "cluster-admin", part=".role"),
+        Key("tiller", "The account that installs: a map of namespace, name, binding, role", "cluster-admin", types.MAP, part=".role"),
         Key("clusterIdentifier", "Name of the cluster in the state; binderhub-<stack> if unset", "binderhub-dev"),
-        Key("replicas", "Number of binder pods", "2", types.whole(1, 50, "pods"), "1"),
+        Key("replicas", "Number of binder pods", "2", types.whole(1, 50, "pods"), "1", paths=("replicas",)),
         Key("labels", "Extra labels for the hub's, proxy's, binder's and users' pods", "physics", types.LABELS, part=".team"),
     ),
-    *_group(
-        "Users",
+    "Users": (
         Key("userMemoryLimit", "Memory at which a user's server is killed", "2G", types.MEMORY, "1G", "2G", (f"{_SINGLEUSER}.memory.limit",)),
         Key("userMemoryGuarantee", "Memory that a user's server is sure of", "1G", types.MEMORY, "256M", "1G", (f"{_SINGLEUSER}.memory.guarantee",)),
         Key("userCpuLimit", "CPUs that a user's server may use", "2", types.CPU, "1", "2", (f"{_SINGLEUSER}.cpu.limit",)),
@@ -120,65 +110,61 @@ KEYS: Final = (
         Key("cullMaxAge", "Seconds after which any server is stopped; 0 is never", "21600", types.whole(0, 604_800, "seconds"), "0", "21600", ("jupyterhub.cull.maxAge",)),
         Key("cullEvery", "Seconds between two checks for idle servers", "600", types.whole(10, 86_400, "seconds"), "600", paths=("jupyterhub.cull.every",)),
     ),
-    *_group(
-        "Repositories and limits",
+    "Repositories and limits": (
         Key("repositoryQuota", "Servers at once from one repository", "100", types.whole(1, 100_000, "servers"), "", "100", ("config.BinderHub.per_repo_quota",)),
         Key("launchQuota", "Servers at once in all", "200", types.whole(1, 100_000, "servers"), "", "200", ("config.LaunchQuota.total_quota",)),
         Key("rateLimit", "Launches by API for each address and period; 0 is no limit", "10", types.whole(0, 100_000, "launches"), "10", paths=("config.RateLimiter.limit",)),
         Key("ratePeriod", "Seconds of that period", "3600", types.whole(1, 604_800, "seconds"), "3600", paths=("config.RateLimiter.period_seconds",)),
-        Key("githubToken", "A GitHub access token; without one, GitHub answers 60 times an hour", secret=True, paths=("config.GitHubRepoProvider.access_token",)),
+        Key("githubToken", "A GitHub access token; without one, GitHub answers 60 times an hour", type=types.PASSWORD, secret=True, paths=("config.GitHubRepoProvider.access_token",)),
         Key("allowedRepositories", "Only these may be launched", "'^my-org/.*'", types.REGEXES, paths=tuple(f"config.{p}.allowed_specs" for p in _PROVIDERS), part="[0]"),
         Key("bannedRepositories", "These may not be launched", "'^bad/.*'", types.REGEXES, paths=tuple(f"config.{p}.banned_specs" for p in _PROVIDERS), part="[0]"),
         Key("bannedNetworks", "Networks that may not launch, with a label for the log", "abuse", types.NETWORKS, paths=("config.BinderHub.ban_networks",), part='["198.51.100.0/24"]'),
         Key("corsOrigin", "Origin of other pages that may launch", "https://example.org", types.ORIGIN, paths=("config.BinderHub.cors_allow_origin", "jupyterhub.hub.config.BinderSpawner.cors_allow_origin")),
     ),
-    *_group(
-        "Building",
-        Key("builder", "What builds images on the nodes; auto is host where they run Docker, else dind", "dind", types.choice(*BUILDERS), "dind", paths=("imageBuilderType",)),
-        Key("imageCleaner", "Removes old images from the builder: cordon (takes no new pods meanwhile), nocordon, none", "nocordon", types.choice(*CLEANERS), "none", "cordon"),
+    "Building": (
+        Key("builder", "What builds images on the nodes; auto is host where they run Docker, else dind", "dind", types.choice("dind", "pink", "host", "auto"), "dind", paths=("imageBuilderType",)),
+        # Not on and off, which YAML takes for true and false.
+        Key("imageCleaner", "Removes old images from the builder: cordon (takes no new pods meanwhile), nocordon, none", "nocordon", types.choice("cordon", "nocordon", "none"), "none", "cordon"),
         Key("repo2dockerImage", "Image of repo2docker", "quay.io/jupyterhub/repo2docker:2024.07.0", types.IMAGE, paths=("config.KubernetesBuildExecutor.build_image",)),
         Key("buildNodeSelector", "Labels of the nodes for builds", "builds", types.LABELS, paths=("config.KubernetesBuildExecutor.node_selector",), part=".pool"),
     ),
-    *_group(
-        "Hub",
-        Key("hubDatabase", "Where the hub keeps its database: memory (lost on a restart) or volume", "volume", types.choice(*DATABASES), "memory", "volume"),
+    "Hub": (
+        Key("hubDatabase", "Where the hub keeps its database: memory (lost on a restart) or volume", "volume", types.choice(memory="sqlite-memory", volume="sqlite-pvc"), "memory", "volume", ("jupyterhub.hub.db.type",)),
         Key("hubStorageClass", "Storage class of that volume; the cluster's default if unset", "standard", types.OBJECT_NAME, paths=("jupyterhub.hub.db.pvc.storageClassName",)),
         Key("coreNodeSelector", "Labels of the nodes for hub, proxy and binder", "core", types.LABELS, paths=("nodeSelector", "jupyterhub.hub.nodeSelector", "jupyterhub.proxy.chp.nodeSelector"), part=".pool"),
         Key("userScheduler", "A scheduler of its own that packs users' servers", "true", types.BOOLEAN, "false", "true", ("jupyterhub.scheduling.userScheduler.enabled",)),
     ),
-    *_group(
-        "Login",
+    "Login": (
         Key("authenticator", "Who logs people in: none (everybody may launch), or an OAuth service", "github", types.choice("none", *AUTHENTICATORS), "none"),
         Key("oauthClientId", "Client id that the OAuth service gave", "0123456789abcdef"),
-        Key("oauthClientSecret", "Client secret that the OAuth service gave", secret=True),
+        Key("oauthClientSecret", "Client secret that the OAuth service gave", type=types.PASSWORD, secret=True),
         Key("allowedUsers", "Who may log in; [\"*\"] is everybody that the service knows", "alice", types.NAMES, part="[0]"),
         Key("authenticatorConfig", "Further settings of the authenticator, such as authorize_url", "https://login.example.org/authorize", types.MAP, part=".authorize_url"),
     ),
-    *_group(
-        "Tokens",
+    "Tokens": (
         Key("rotation", "A number; with another one, all five tokens are replaced", "2", types.whole(0, 999_999), "1"),
         *(Key(name, "A token of an existing hub, in place of a generated one", type=types.TOKEN, secret=True) for name in TOKEN_KEYS),
     ),
-    *_group(
-        "Which cluster",
-        Key("kubeconfig", "Path of a kubeconfig; $KUBECONFIG or ~/.kube/config if unset", "~/.kube/config", namespace="kubernetes"),
+    "Which cluster": (
+        Key("kubernetes:kubeconfig", "Path of a kubeconfig; $KUBECONFIG or ~/.kube/config if unset", "~/.kube/config"),
         Key("loginTimeout", "Seconds that a login to the cluster may take, such as one in a browser", "120", types.whole(5, 3600, "seconds"), "60"),
-        Key("context", "Context of the kubeconfig; its current one if unset", "minikube", namespace="kubernetes"),
+        Key("kubernetes:context", "Context of the kubeconfig; its current one if unset", "minikube"),
     ),
-)  # fmt: skip
+}  # fmt: skip
+KEYS: Final = tuple(key for keys in GROUPS.values() for key in keys)
 BY_NAME: Final = {key.full: key for key in KEYS}
 
 
 def required_secrets(config: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the full names of the secret keys that a stack with this config must have."""
-    rules = registries.TYPES.get(str(config.get(f"{PROJECT}:registry") or registries.DOCKER_HUB))
+    rules = registries.TYPES.get(str(config.get(f"{PROJECT}:registry") or registries.DOCKER_HUB), registries.ANY)
     login = str(config.get(f"{PROJECT}:authenticator") or "none") != "none"
-    wanted = {"registryPassword": rules is None or rules.needs_login, "oauthClientSecret": login}
+    wanted = {"registryPassword": rules.needs_login, "oauthClientSecret": login}
     return tuple(f"{PROJECT}:{name}" for name, needed in wanted.items() if needed)
 
 
 def placeholder(path: str, config: Mapping[str, Any]) -> str:
     """Return a text that passes the checks of the secret at `path`, for rehearsals: it opens nothing."""
-    rules = registries.TYPES.get(str(config.get(f"{PROJECT}:registry")))
-    google = rules is not None and rules.username == registries.JSON_KEY_USER
+    rules = registries.TYPES.get(str(config.get(f"{PROJECT}:registry")), registries.ANY)
+    google = rules.username == registries.JSON_KEY_USER
     return '{"type": "placeholder"}' if google and path == f"{PROJECT}:registryPassword" else "0" * 64

@@ -6,9 +6,11 @@ rules: BinderHub's own `registry.py` and `builder.py` (as run for chart 3958), a
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
+
+from config.types import Secret
 
 DOCKER_HUB: Final = "dockerhub"
 ECR: Final = "ecr"
@@ -25,11 +27,9 @@ _DOCKER_HUB_HOSTS: Final = ("", "docker.io", "index.docker.io", "registry-1.dock
 # A registry without passwords ignores this login; without any, the chart would write `<token>:%!s(<nil>)`.
 _NO_LOGIN: Final = "anonymous"
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
-_HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*(:(?P<port>[0-9]{{1,5}}))?")
-_LONGEST_HOST: Final = 100
-_NOT_SHOWN: Final = "a value that does not fit (not shown)"
-# Setting, what was found ("" for what is missing, and never a password), what is expected, a command that helps.
-Finding = tuple[str, str, str, str]
+_HOST: Final = re.compile(rf"localhost|{_LABEL}((\.{_LABEL})+(:[0-9]{{1,5}})?|:[0-9]{{1,5}})")
+# Setting, what was found (None for what is missing), what is expected, a command that helps.
+Finding = tuple[str, object, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,7 @@ class RegistryType:
 
     `hosts` None is any host; `host` is the only one or, where there are several, an example. `levels` are examples of
     the parts of a prefix before the last one. `note` is for the page of registries: what else one must know beside
-    the commands. `token_url` may hold {host}; "needed" and "optional" of `token_setting` let the
-    stack give it.
+    the commands. `token_url` may hold {host}; "needed" and "optional" of `token_setting` let the stack give it.
     """
 
     title: str
@@ -47,6 +46,7 @@ class RegistryType:
     host: str
     note: str
     hosts: re.Pattern[str] | None = None
+    one_host: bool = False
     levels: tuple[str, ...] = ("my-organisation",)
     scheme: str = "https"
     username: str = ""
@@ -56,18 +56,13 @@ class RegistryType:
     app_url: bool = False
     registry_class: str = ""
 
-    @property
-    def one_host(self) -> bool:
-        """Whether there is nothing to choose."""
-        return self.hosts is not None and self.hosts.pattern == re.escape(self.host)
-
     def prefix(self, host: str = "") -> str:
         """Return an image prefix of this type as an example: on a host, or on the example's own."""
         return "/".join(filter(None, [host or self.host, *self.levels, "binder-dev-"]))
 
 
 def _only(host: str) -> dict[str, Any]:
-    return {"host": host, "hosts": re.compile(re.escape(host))}
+    return {"host": host, "hosts": re.compile(re.escape(host)), "one_host": True}
 
 
 _HARBOR_TOKENS: Final = "https://{host}/service/token?service=harbor-registry"
@@ -75,7 +70,7 @@ _HARBOR_TOKENS: Final = "https://{host}/service/token?service=harbor-registry"
 ANY: Final = RegistryType(title="a registry", shape="<host>/<project>/<prefix>-", host="registry.example.org", note="")
 TYPES: Final[Mapping[str, RegistryType]] = {
     DOCKER_HUB: RegistryType(
-        title="Docker Hub", shape="<docker-id or organisation>/<prefix>-", host="", hosts=re.compile(""),
+        title="Docker Hub", shape="<docker-id or organisation>/<prefix>-", **_only(""),
         note="The password is better an access token (Docker Hub, Account settings, Personal access tokens)."),
     "gcr": RegistryType(
         title="Google Container Registry", shape="gcr.io/<project>/<prefix>-", levels=("my-project",),
@@ -132,14 +127,13 @@ class Registry:
     """Where images are pushed, as the stack says it.
 
     `type` is a name in `TYPES`. `host`, if given, is bare (no scheme, no path) and must be the image prefix's own.
-    `password` is a text or anything that stands for one, such as a Pulumi output; None is none. `private` also gives
-    the login to the nodes that pull.
+    `private` also gives the login to the nodes that pull.
     """
 
     type: str = DOCKER_HUB
     host: str = ""
     username: str = ""
-    password: object = field(default=None, repr=False)
+    password: Secret | None = None
     token_url: str = ""
     private: bool = False
 
@@ -147,23 +141,16 @@ class Registry:
 def registry_values(registry: Registry, prefix_host: str) -> dict[str, Any]:
     """Return the Helm values of a registry, to be merged: `registry`, `config` and, if private, `jupyterhub`.
 
-    Takes a registry without problems and the host of the image prefix; raises ValueError (naming settings, never
-    values) otherwise, since the chart renders a missing password as the text `%!s(<nil>)`. The password is handed on
-    untouched. The prefix itself is not among the values.
+    Takes a registry without problems and the host of the image prefix. The password is a `Secret` there, too; the
+    prefix itself is not among the values.
 
-    Google Artifact Registry: the application's class for it asks the metadata server whether an image exists, so
-    binder must run on GCE or GKE, as an account that may read the repository (`token_url` names another account than
-    the node's default). That class has no login for pushes; those take the JSON key, as `_json_key`, which upstream's
-    docs leave out. Uncertain, never seen live: whether the key alone would do on other clusters. If it does, `token`
-    with `https://<host>/v2/token?service=<host>` and the user `_json_key` says so.
+    Google Artifact Registry: the application's class for it asks the metadata server whether an image exists, as an
+    account that may read the repository (`token_url` names another one than the node's default). That class has no
+    login for pushes; those take the JSON key, as `_json_key`, which upstream's docs leave out.
     """
-    if problems := registry_problems(registry, prefix_host):
-        raise ValueError("the registry's settings have problems: " + ", ".join(sorted({p[0] for p in problems})))
     rules = TYPES[registry.type]
     url = "" if registry.type == DOCKER_HUB else f"{rules.scheme}://{prefix_host}"
-    login = {"username": rules.username or registry.username, "password": registry.password}
-    if not login["username"]:
-        login = {"username": _NO_LOGIN, "password": _NO_LOGIN}
+    login = {"username": rules.username or registry.username or _NO_LOGIN, "password": registry.password or _NO_LOGIN}
     binder = {"registry_class": rules.registry_class} if rules.registry_class else {}
     application = {"url": url} if rules.app_url else {}
     if token_url := registry.token_url or rules.token_url.format(host=prefix_host):
@@ -182,68 +169,52 @@ def registry_values(registry: Registry, prefix_host: str) -> dict[str, Any]:
 
 def registry_problems(registry: Registry, prefix_host: str) -> list[Finding]:
     """List what is wrong with a registry, but for the image prefix; `prefix_host` is the host in it."""
-    if registry.type == ECR:
-        return [("registry", ECR, ECR_REASON, f"pulumi config set registry {DOCKER_HUB}")]
     rules = TYPES.get(registry.type)
     if not rules:
-        expected = f"one of {', '.join(TYPES)}"
+        expected = ECR_REASON if registry.type == ECR else f"one of {', '.join(TYPES)}"
         return [("registry", registry.type, expected, f"pulumi config set registry {DOCKER_HUB}")]
-    checks = (_host_problems, _user_problems, _password_problems)
-    found = [problem for check in checks for problem in check(registry, rules)]
-    return [*found, *_token_problems(registry, rules, prefix_host)]
+    checks = (_host_problem, _user_problem, _password_problem, _token_problem)
+    return [found for check in checks if (found := check(registry, rules, prefix_host))]
 
 
-def _host_problems(registry: Registry, rules: RegistryType) -> Iterator[Finding]:
-    if not registry.host:
-        return
+def _host_problem(registry: Registry, rules: RegistryType, _: str) -> Finding | None:
+    if not registry.host or (fits(registry.host, registry.type) and not rules.one_host):
+        return None
+    expected = f"a bare host of {rules.title}, as in {rules.host}: no scheme, no path; or none: the prefix has one"
     if rules.one_host:
         expected = f"no host: there is only one {rules.title}"
-    elif fits(registry.host, registry.type):
-        return
-    else:
-        expected = f"a bare host of {rules.title}, as in {rules.host}: no scheme, no path; or none: the prefix has one"
-    yield "registryHost", registry.host, expected, "pulumi config rm registryHost"
+    return "registryHost", registry.host, expected, "pulumi config rm registryHost"
 
 
-def _user_problems(registry: Registry, rules: RegistryType) -> Iterator[Finding]:
+def _user_problem(registry: Registry, rules: RegistryType, _: str) -> Finding | None:
     user, always = registry.username, rules.username
     example = "pulumi config set registryUsername my-user"
     if always and user not in ("", always):
         expected = f"no user: with {rules.title} it is always {always}"
-        yield "registryUsername", user, expected, "pulumi config rm registryUsername"
-    elif not user.strip() and not always and (_needs_login(registry, rules) or not _missing(registry.password)):
-        yield "registryUsername", "", f"user of {rules.title} that images are pushed with", example
-    elif re.search(r"[\s:<>]", user):
-        yield "registryUsername", user, "a user's name, without ':', blanks or <...>", example
+        return "registryUsername", user, expected, "pulumi config rm registryUsername"
+    if not user and not always and (rules.needs_login or registry.private or registry.password):
+        return "registryUsername", None, f"user of {rules.title} that images are pushed with", example
+    if re.search(r"[\s:<>]", user):
+        return "registryUsername", user, "a user's name, without ':', blanks or <...>", example
+    return None
 
 
-def _password_problems(registry: Registry, rules: RegistryType) -> Iterator[Finding]:
+def _password_problem(registry: Registry, rules: RegistryType, _: str) -> Finding | None:
     password, key = registry.password, bool(rules.username)
-    expected = "the content of the service account's JSON key" if key else "the user's password or access token"
+    expected = (
+        "the content of the service account's JSON key, from { to }" if key else "the user's password or access token"
+    )
     example = "pulumi config set --secret registryPassword" + (" < key.json" if key else "")
-    if _missing(password):
-        if _needs_login(registry, rules) or registry.username:
-            yield "registryPassword", "", expected, example
-    elif key and isinstance(password, str) and not password.lstrip().startswith("{"):
-        yield "registryPassword", _NOT_SHOWN, f"{expected}, from {{ to }}", example
+    is_missing = not password and (rules.needs_login or registry.private or registry.username)
+    is_no_key = password and key and not password.reveal().lstrip().startswith("{")
+    return ("registryPassword", password, expected, example) if is_missing or is_no_key else None
 
 
-def _needs_login(registry: Registry, rules: RegistryType) -> bool:
-    return rules.needs_login or registry.private
-
-
-def _missing(password: object) -> bool:
-    return password is None or (isinstance(password, str) and not password.strip())
-
-
-def _token_problems(registry: Registry, rules: RegistryType, prefix_host: str) -> Iterator[Finding]:
+def _token_problem(registry: Registry, rules: RegistryType, prefix_host: str) -> Finding | None:
     url, setting = registry.token_url, "registryTokenUrl"
-    if not url and rules.token_setting != "needed":
-        return
     if rules.token_setting == "forbidden":
         expected = f"no token address: with {rules.title} it is known, or there is none"
-        yield setting, url, expected, f"pulumi config rm {setting}"
-        return
+        return (setting, url, expected, f"pulumi config rm {setting}") if url else None
     if rules.registry_class:
         expected = "the token of an account at Google's metadata server"
         example, good = rules.token_url, re.escape(METADATA_SERVER) + r"[^\s/<>]+/token"
@@ -251,8 +222,9 @@ def _token_problems(registry: Registry, rules: RegistryType, prefix_host: str) -
         host = next(one for one in (registry.host, prefix_host, rules.host) if fits(one, registry.type))
         expected = f"the address of the token server, which `curl -sI https://{host}/v2/` names as realm and service"
         example, good = f"https://{host}/v2/token?service={host}", r"https?://[^\s<>/]+/[^\s<>]*"
-    if not re.fullmatch(good, url):
-        yield setting, url, expected, f"pulumi config set {setting} '{example}'"
+    if re.fullmatch(good, url) or (not url and rules.token_setting == "optional"):
+        return None
+    return setting, url or None, expected, f"pulumi config set {setting} '{example}'"
 
 
 def type_of(host: str) -> str:
@@ -269,10 +241,7 @@ def type_of(host: str) -> str:
 
 def is_host(text: str) -> bool:
     """Tell whether an image's name may begin with this host: one with a dot or a port, or localhost."""
-    match = _HOST.fullmatch(text) if len(text) <= _LONGEST_HOST else None
-    if not match or not ("." in text or ":" in text or text == "localhost"):
-        return False
-    return match["port"] is None or 0 < int(match["port"]) <= 65_535
+    return _HOST.fullmatch(text) is not None
 
 
 def fits(host: str, registry_type: str) -> bool:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pulumi
+from pulumi.runtime import config as runtime
 
 from config import chart, image_prefix, registries, risks, traits, types, values_file
 from config.errors import Problem, SettingsError
 from config.keys import AUTHENTICATORS, KEYS, PROJECT, TOKEN_KEYS
-from config.reader import Reader, Secret
-from kube.nested import at, merged
+from config.reader import Reader
+from config.types import Secret
+from kube.nested import at
 
 __all__ = ["PROJECT", "TOKEN_KEYS", "Problem", "Secret", "Settings", "SettingsError", "load", "read"]
 
@@ -25,7 +27,7 @@ class TillerSettings:
     """Whose rights install the release: `namespace` and `name` of a service account.
 
     `binding` is the ClusterRoleBinding that gives it the ClusterRole `role`. With another role than the usual one,
-    the binding's name ends in it; see `components.tiller.binding_name`.
+    the binding's name ends in it; see `components.tiller.manifests`.
     """
 
     namespace: str
@@ -65,6 +67,11 @@ class LoginSettings:
     allowed: tuple[str, ...]
     config: Mapping[str, Any]
 
+    @property
+    def section(self) -> str:
+        """Where the authenticator's settings stand in the Helm values."""
+        return f"jupyterhub.hub.config.{AUTHENTICATORS[self.authenticator]}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -77,7 +84,6 @@ class Settings:
     """
 
     stack: str
-    profile: str
     image_prefix: str
     registry: registries.Registry
     release: str
@@ -85,14 +91,11 @@ class Settings:
     chart: chart.Chart
     timeout: int
     address_timeout: int
-    exposure: str
     protect: bool
     adopt_release: bool
     skip_server_checks: bool
-    replicas: int
     labels: Mapping[str, str]
     image_cleaner: str
-    hub_database: str
     login: LoginSettings | None
     tiller: TillerSettings
     tokens: TokenSettings
@@ -127,13 +130,12 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
     reader = Reader(config, secrets)
     reader.unknown_keys()
     reader.profile = reader.value("profile") or ("prod" if stack == "prod" else "dev")
-    release = reader.text("release")
-    namespace = reader.text("namespace", release)
-    prefix = reader.text("imagePrefix")
+    release = reader.value("release")
+    namespace = reader.value("namespace") or release
+    prefix = reader.value("imagePrefix") or ""
     accepted = risks.accepted(reader)
     settings = Settings(
         stack=stack,
-        profile=reader.profile,
         image_prefix=prefix,
         registry=_registry(reader, prefix),
         release=release,
@@ -141,118 +143,101 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
         chart=chart.chosen(reader, folder),
         timeout=reader.value("timeout"),
         address_timeout=reader.value("addressTimeout"),
-        exposure=reader.value("exposure"),
         protect=reader.value("protect"),
         adopt_release=reader.value("adoptRelease"),
         skip_server_checks=reader.value("skipServerChecks"),
-        replicas=reader.value("replicas"),
         labels=reader.value("labels") or {},
         image_cleaner=reader.value("imageCleaner"),
-        hub_database=reader.value("hubDatabase"),
         login=_login(reader, accepted),
         tiller=_tiller(reader, namespace),
-        tokens=_tokens(reader),
+        tokens=TokenSettings(
+            rotation=reader.value("rotation"),
+            given={name: token for name in TOKEN_KEYS if (token := reader.value(name))},
+        ),
         cluster=ClusterSettings(
-            kubeconfig=reader.text("kubeconfig", namespace="kubernetes"),
-            context=reader.text("context", namespace="kubernetes"),
-            identifier=reader.text("clusterIdentifier", f"{PROJECT}-{stack}"),
+            kubeconfig=reader.value("kubernetes:kubeconfig") or "",
+            context=reader.value("kubernetes:context") or "",
+            identifier=reader.value("clusterIdentifier") or f"{PROJECT}-{stack}",
             login_timeout=reader.value("loginTimeout"),
         ),
         options=_options(reader),
         own_values=values_file.own_values(reader, folder, own_names="unknownConfig" in accepted),
         accepted_risks=accepted,
     )
-    _consistency(reader, settings)
     facts = risks.Facts(
-        serious=settings.protect or settings.profile == "prod",
+        serious=settings.protect or reader.profile == "prod",
         login=settings.login is not None,
-        hub_database=settings.hub_database,
         options=settings.options,
-        own=settings.own_values,
+        hub=settings.own_values.get("jupyterhub"),
     )
-    warnings = [image_prefix.warning(prefix), *risks.refuse(reader, facts, accepted)]
+    warnings = [*image_prefix.warnings(prefix), *risks.refuse(reader, facts, accepted)]
     if prefix and not reader.value("sharedImagePrefix"):
         image_prefix.refuse_clashes(reader, prefix, stack, folder)
     if reader.problems:
         raise SettingsError(stack, reader.problems)
-    warnings += traits.warnings(_chosen_names(settings))
-    return replace(settings, warnings=tuple(filter(None, warnings)))
-
-
-def _chosen_names(settings: Settings) -> dict[str, Any]:
-    """Return the values whose names the user chose: the own ones, and the authenticator's further settings."""
-    login = settings.login
-    further = at(f"jupyterhub.hub.config.{AUTHENTICATORS[login.authenticator]}", dict(login.config)) if login else {}
-    return merged(further, settings.own_values)
+    warnings += traits.warnings(settings.own_values)
+    if settings.login:
+        warnings += traits.warnings(at(settings.login.section, settings.login.config))
+    return replace(settings, warnings=tuple(warnings))
 
 
 def _registry(reader: Reader, prefix: str) -> registries.Registry:
-    password = reader.secret("registryPassword")
     registry = registries.Registry(
-        type=reader.text("registry"),
-        host=reader.text("registryHost"),
-        username=reader.text("registryUsername"),
-        password=password,
-        token_url=reader.text("registryTokenUrl"),
+        type=reader.value("registry"),
+        host=reader.value("registryHost") or "",
+        username=reader.value("registryUsername") or "",
+        password=reader.value("registryPassword"),
+        token_url=reader.value("registryTokenUrl") or "",
         private=reader.value("privateImages"),
     )
-    told = {problem.key for problem in reader.problems}
-    seen = replace(registry, password=password.reveal() if password else None)
-    findings = registries.registry_problems(seen, image_prefix.split_host(prefix)[0])
+    findings = registries.registry_problems(registry, image_prefix.split_host(prefix)[0])
     # For ECR no prefix is right, and one message says so.
     if prefix and registry.type != registries.ECR:
         bad = image_prefix.problem(prefix, registry_type=registry.type, host=registry.host)
         findings += [("imagePrefix", prefix, bad[0], f"pulumi config set imagePrefix {bad[1]}")] if bad else []
     for name, found, expected, example in findings:
-        if f"{PROJECT}:{name}" in told:
-            continue
-        if name == "registryPassword":
-            reader.tell(name, found, expected, example)
-        else:
-            reader.refuse(name, found or None, expected, example)
+        if not reader.is_refused(name):
+            reader.refuse(name, found, expected, example)
     return registry
 
 
 def _options(reader: Reader) -> dict[str, Any]:
-    """Read the ordinary keys, those that go to their places in the values as they are."""
-    plain = {key.name: reader.value(key.name) for key in KEYS if key.paths and not key.secret}
-    hidden = {key.name: reader.secret(key.name) for key in KEYS if key.paths and key.secret}
-    return {name: value for name, value in {**plain, **hidden}.items() if value is not None}
+    """Read the ordinary keys, those that go to their places in the values as they are.
 
-
-def _consistency(reader: Reader, settings: Settings) -> None:
-    """Refuse what contradicts itself; the cluster would, too, but only in the middle of an update."""
+    Refuse what contradicts itself; the cluster would, too, but only in the middle of an update.
+    """
+    read = {key.name: reader.value(key.name) for key in KEYS if key.paths}
+    options = {name: value for name, value in read.items() if value is not None}
     for low, high in _ORDERED:
-        least, most = settings.options.get(low), settings.options.get(high)
+        least, most = options.get(low), options.get(high)
         if least is not None and most is not None and types.amount(least) > types.amount(most):
             reader.refuse(low, least, f"no more than {high}, which is {most}", f"pulumi config set {low} {most}")
+    return options
 
 
 def _login(reader: Reader, accepted: Collection[str]) -> LoginSettings | None:
-    authenticator, secret = reader.value("authenticator"), reader.secret("oauthClientSecret")
-    client, allowed = reader.value("oauthClientId"), reader.value("allowedUsers")
-    further = reader.value("authenticatorConfig")
+    authenticator = reader.value("authenticator")
+    names = ("oauthClientId", "oauthClientSecret", "allowedUsers", "authenticatorConfig")
+    given = {name: reader.value(name) for name in names}
     if authenticator == "none":
-        shown = "a set value" if secret else None
-        given = {"oauthClientId": client, "allowedUsers": allowed, "authenticatorConfig": further}
-        for name, value in {**given, "oauthClientSecret": shown}.items():
+        for name, value in given.items():
             if value is not None:
                 reader.refuse(name, value, "an authenticator beside it", "pulumi config set authenticator github")
         return None
-    for name, value in (("oauthClientId", client), ("oauthClientSecret", secret)):
-        if not value and not reader.is_refused(name):
-            reader.refuse(name, None, f"what the service gave for this hub; {authenticator} needs it")
-    if not allowed:
-        reader.refuse("allowedUsers", None, 'who may log in: a list of names, or ["*"] for everybody')
+    needed = dict.fromkeys(names[:2], f"what the service gave for this hub; {authenticator} needs it")
+    for name, expected in {**needed, "allowedUsers": 'who may log in: a list of names, or ["*"] for everybody'}.items():
+        if not given[name] and not reader.is_refused(name):
+            reader.refuse(name, None, expected)
     login = LoginSettings(
         authenticator=authenticator,
-        client_id=client or "",
-        client_secret=secret or Secret(""),
-        allowed=tuple(allowed or ()),
-        config=further or {},
+        client_id=given["oauthClientId"] or "",
+        client_secret=given["oauthClientSecret"] or Secret(""),
+        allowed=tuple(given["allowedUsers"] or ()),
+        config=given["authenticatorConfig"] or {},
     )
-    if "unknownConfig" not in accepted:
-        traits.refuse_further(reader, AUTHENTICATORS[authenticator], login.config)
+    for finding in traits.problems(at(login.section, login.config), "unknownConfig" in accepted):
+        place, expected, example = (text.replace(login.section, "authenticatorConfig") for text in finding)
+        reader.tell(place, "an unknown name", expected, example)
     for name in ("authorize_url", "token_url", "userdata_url") if authenticator == "generic-oauth" else ():
         if not login.config.get(name):
             example = f"pulumi config set --path authenticatorConfig.{name} https://login.example.org/{name}"
@@ -260,17 +245,9 @@ def _login(reader: Reader, accepted: Collection[str]) -> LoginSettings | None:
     return login
 
 
-def _tokens(reader: Reader) -> TokenSettings:
-    given = {name: token for name in TOKEN_KEYS if (token := reader.secret(name))}
-    return TokenSettings(rotation=reader.value("rotation"), given=given)
-
-
 def _tiller(reader: Reader, namespace: str) -> TillerSettings:
-    given = reader.mapping("tiller", _TILLER_PARTS)
+    given = reader.mapping("tiller", _TILLER_PARTS, vars(_USUAL_TILLER))
     tiller = replace(_USUAL_TILLER, **{"binding": given.get("name", _USUAL_TILLER.binding), **given})
-    for part, value in given.items():
-        example = f"pulumi config set --path tiller.{part} {getattr(_USUAL_TILLER, part)}"
-        reader.fitting(f"tiller.{part}", value, _TILLER_PARTS[part], example)
     if tiller.namespace == namespace:
         # Hub and binder may create pods there, and a pod may use any account of its namespace.
         expected = "not the hub's own namespace: its pods could take tiller's rights"
@@ -281,8 +258,6 @@ def _tiller(reader: Reader, namespace: str) -> TillerSettings:
 
 def load() -> Settings:
     """Read the settings of the stack that runs, and show their warnings. Raises `SettingsError` with every problem."""
-    from pulumi.runtime import config as runtime
-
     config = {**runtime.get_config_env(), **runtime.CONFIG.get()}
     secrets = [name for name in config if runtime.is_config_secret(name)]
     secrets += runtime.get_config_secret_keys_env()

@@ -7,11 +7,31 @@ raises `InvalidValue`, which carries what is expected; it never quotes what it g
 import ipaddress
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import pulumi
+
 from config.errors import InvalidValue
+
+
+@dataclass(frozen=True, repr=False)
+class Secret:
+    """A text that is never printed: `repr` and `str` show `***`."""
+
+    _text: str
+
+    def reveal(self) -> str:
+        """Return the text itself, for a check or for the engine."""
+        return self._text
+
+    def output(self) -> pulumi.Output[str]:
+        """Return the text as a secret output, encrypted in the state and masked in every diff."""
+        return pulumi.Output.secret(self._text)
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 @dataclass(frozen=True)
@@ -34,10 +54,16 @@ def words(pattern: str, name: str, expected: str) -> ValueType:
     return ValueType(name, read)
 
 
-def choice(*options: str) -> ValueType:
-    """Return the type of a text that is one of several."""
-    expected = f"one of {', '.join(options)}"
-    return words("|".join(map(re.escape, options)), " \\| ".join(f"`{o}`" for o in options), expected)
+def choice(*plain: str, **meanings: str) -> ValueType:
+    """Return the type of a text that is one of several; each of `meanings` is read as what it means to the chart."""
+    options = (*plain, *meanings)
+
+    def read(text: str) -> str:
+        if text not in options:
+            raise InvalidValue(f"one of {', '.join(options)}")
+        return meanings.get(text, text)
+
+    return ValueType(" \\| ".join(f"`{option}`" for option in options), read)
 
 
 def whole(low: int, high: int, unit: str = "") -> ValueType:
@@ -54,15 +80,39 @@ def whole(low: int, high: int, unit: str = "") -> ValueType:
     return ValueType(unit or "number", read)
 
 
-def decimal(low: float, high: float, unit: str) -> ValueType:
-    """Return the type of numbers from `low` to `high`; the chart refuses texts such as 500m."""
+def cpus(text: str) -> float:
+    """Read a number of CPUs; the chart refuses texts such as 500m."""
+    if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) or not 0.01 <= float(text) <= 256:
+        raise InvalidValue("a plain number of CPUs from 0.01 to 256, such as 0.5 (not 500m)")
+    return float(text)
 
-    def read(text: str) -> float:
-        if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) or not low <= float(text) <= high:
-            raise InvalidValue(f"a plain number of {unit} from {low:g} to {high:g}, such as 0.5 (not 500m)")
-        return float(text)
 
-    return ValueType(unit, read)
+def entries(
+    shape: type[list[Any] | dict[str, Any]], name: str, expected: str, fits: Callable[[Any, Any], object]
+) -> ValueType:
+    """Return the type of JSON lists or maps whose entries all fit.
+
+    `fits` takes the place of an entry, an index or a key, and the entry. It returns whether it fits, or raises.
+    """
+
+    def read(text: str) -> Any:
+        try:
+            found = json.loads(text)
+        except ValueError:
+            raise InvalidValue(expected) from None
+        if not isinstance(found, shape):
+            raise InvalidValue(expected)
+        pairs: Iterable[Any] = found.items() if isinstance(found, dict) else enumerate(found)
+        for number, (place, entry) in enumerate(pairs, 1):
+            try:
+                good = fits(place, entry)
+            except (re.error, TypeError, ValueError):
+                good = False
+            if not good:
+                raise InvalidValue(f"{expected}; entry {number} is none")
+        return found
+
+    return ValueType(name, read)
 
 
 def amount(value: str | float) -> float:
@@ -70,92 +120,46 @@ def amount(value: str | float) -> float:
     return float(value[:-1]) * 1024.0 ** ("KMGT".index(value[-1]) + 1) if isinstance(value, str) else value
 
 
-def _structure(text: str, shape: type, expected: str) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        raise InvalidValue(expected) from None
-    if not isinstance(value, shape):
-        raise InvalidValue(expected)
-    return value
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise InvalidValue("true or false")
-    return text.lower() == "true"
-
-
-def _regexes(text: str) -> list[str]:
-    expected = "a list of regular expressions for <owner>/<repository>"
-    found = _structure(text, list, expected)
-    for pattern in found:
-        try:
-            re.compile(pattern)
-        except (re.error, TypeError):
-            raise InvalidValue(f"{expected}; entry {found.index(pattern) + 1} is none") from None
-    return list(found)
-
-
-def _networks(text: str) -> dict[str, str]:
-    expected = "a map of networks to labels, such as 198.51.100.0/24: abuse"
-    found = _structure(text, dict, expected)
-    for number, (network, label) in enumerate(found.items(), 1):
-        try:
-            ipaddress.ip_network(network)
-        except ValueError:
-            raise InvalidValue(f"{expected}; entry {number} is no network (mind the bits behind the mask)") from None
-        if not isinstance(label, str):
-            raise InvalidValue(f"{expected}; the label of entry {number} is no text")
-    return dict(found)
-
-
 _LABEL_KEY: Final = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
-def _labels(text: str) -> dict[str, str]:
-    expected = "a map of labels: letters, digits, '-', '_' and '.', at most 63 characters"
-    found = _structure(text, dict, expected)
-    for number, (key, value) in enumerate(found.items(), 1):
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise InvalidValue(f"{expected}; the value of entry {number} is no text")
-        if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(str(value)):
-            raise InvalidValue(f"{expected}; entry {number} is none")
-    return {key: str(value) for key, value in found.items()}
+def _is_label(key: str, value: object) -> bool:
+    return type(value) in (str, int) and bool(_LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(str(value)))
 
 
-def _names(text: str) -> list[str]:
-    expected = "a list of names"
-    found = _structure(text, list, expected)
-    if not all(isinstance(name, str) and name.strip() for name in found):
-        raise InvalidValue(expected)
-    return list(found)
+def _is_text(place: object, value: object) -> bool:
+    return place != "" and isinstance(value, str) and bool(value.strip())
 
 
-def _map(text: str) -> dict[str, Any]:
-    return dict(_structure(text, dict, "a map"))
-
-
-def _places(text: str) -> dict[str, str]:
-    expected = "a map of places in the values to texts"
-    found = _structure(text, dict, expected)
-    if not all(place and isinstance(value, str) for place, value in found.items()):
-        raise InvalidValue(expected)
-    return dict(found)
-
-
-TEXT: Final = words(r"\S(.*\S)?", "text", "a text on one line, without blanks around it")
-BOOLEAN: Final = ValueType("`true` \\| `false`", _boolean)
+_RAW_LABELS: Final = entries(
+    dict, "", "a map of labels: letters, digits, '-', '_' and '.', at most 63 characters", _is_label
+)
+# `pulumi config set --path` makes a number of what looks like one.
+LABELS: Final = ValueType("map of labels", lambda text: {key: str(one) for key, one in _RAW_LABELS.read(text).items()})
+REGEXES: Final = entries(
+    list,
+    "list of regular expressions",
+    "a list of regular expressions for <owner>/<repository>",
+    lambda _, pattern: re.compile(pattern),
+)
+NETWORKS: Final = entries(
+    dict,
+    "map of networks",
+    "a map of networks to labels, such as 198.51.100.0/24: abuse (mind the bits behind the mask)",
+    lambda network, label: ipaddress.ip_network(network) and _is_text(network, label),
+)
+NAMES: Final = entries(list, "list of names", "a list of names", _is_text)
+MAP: Final = entries(dict, "map", "a map", lambda *_: True)
+PLACES: Final = entries(dict, "map of places in the values", "a map of places in the values to texts", _is_text)
+TEXT: Final = words(r"[^\s{\[](.*\S)?", "text", "a text on one line, without blanks around it")
+# A password may be of several lines, as Google's keys are.
+PASSWORD: Final = words(r"(?s:.*\S.*)", "text", "a text that is not blank")
+_TRUE_OR_FALSE: Final = words("(?i:true|false)", "", "true or false")
+BOOLEAN: Final = ValueType("`true` \\| `false`", lambda text: _TRUE_OR_FALSE.read(text).lower() == "true")
 # KubeSpawner reads these as bytes: K, M, G, T are powers of 1024, and it does not know Kubernetes' own Gi and Mi.
 MEMORY: Final = words(r"\d{1,6}(\.\d{1,3})?[KMGT]", "memory", "a number and K, M, G or T, such as 2G (not 2Gi)")
-CPU: Final = decimal(0.01, 256, "CPUs")
-REGEXES: Final = ValueType("list of regular expressions", _regexes)
-NETWORKS: Final = ValueType("map of networks", _networks)
-LABELS: Final = ValueType("map of labels", _labels)
-NAMES: Final = ValueType("list of names", _names)
-MAP: Final = ValueType("map", _map)
-PLACES: Final = ValueType("map of places in the values", _places)
+CPU: Final = ValueType("CPUs", cpus)
 ORIGIN: Final = words(
     r"\*|https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?",
     "origin",
@@ -166,24 +170,20 @@ IMAGE: Final = words(
     "image",
     "an image with a tag, such as quay.io/jupyterhub/repo2docker:2024.07.0",
 )
-OBJECT_NAME: Final = words(
-    r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?",
-    "name",
-    "the name of an object in the cluster: lower case letters, digits, '-' and '.'",
-)
+OBJECT_NAME: Final = words(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", "name", "lower case letters, digits, '-' and '.'")
+
+
+def _label_name(longest: int) -> ValueType:
+    expected = f"at most {longest} lower case letters, digits and '-', starting with a letter or digit"
+    return words(rf"[a-z0-9]([-a-z0-9]{{0,{longest - 2}}}[a-z0-9])?", "name", expected)
+
+
 # Helm's own limit: helm.sh/helm/v3/pkg/chartutil/validate_name.go (53 leaves room for suffixes in object names).
-RELEASE_NAME: Final = words(
-    r"[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?",
-    "name",
-    "at most 53 lower case letters, digits and '-', starting with a letter or digit",
-)
-NAMESPACE: Final = words(
-    r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?",
-    "name",
-    "at most 63 lower case letters, digits and '-', starting with a letter or digit",
-)
+RELEASE_NAME: Final = _label_name(53)
+NAMESPACE: Final = _label_name(63)
 # RBAC names may hold colons (system:...) and dots.
 RBAC_NAME: Final = words(r"[A-Za-z0-9]([-A-Za-z0-9_.:]{0,250}[A-Za-z0-9])?", "name", "the name of a binding or a role")
+REASON: Final = words(r"(?s:.*\S.*)", "reason", "the reason, for the next reader of this file")
 TOKEN: Final = words(
     r"([0-9a-f]{2}){16,}", "token", "at least 32 hexadecimal digits, as `openssl rand -hex 32` prints them"
 )

@@ -4,6 +4,7 @@ Outputs stand at the leaves of a plain dict. A dict made inside `apply` would be
 (facts: pulumi.md section 0). There is never a None in it: the chart keeps nulls, and the application dies of them.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
@@ -15,13 +16,12 @@ import pulumi
 from config import image_prefix, keys, registries
 from config.errors import Problem, SettingsError
 from config.keys import PROJECT
-from config.settings import LoginSettings, Secret, Settings
+from config.settings import LoginSettings, Settings
+from config.types import Secret
 from kube.nested import at, merged
 
 # Container runtimes that have no Docker socket on the node.
 _NOT_DOCKER: Final = frozenset({"containerd", "cri-o"})
-# Server to server, inside the namespace: right on every cluster, whatever browsers use (facts: binderhub-chart.md 3.2).
-HUB_URL_LOCAL: Final = "http://proxy-public"
 FINGERPRINT: Final = "binderhub-pulumi/values-fingerprint"
 API_TOKEN_HASH: Final = "binderhub-pulumi/api-token-hash"
 _LABELLED: Final = (
@@ -56,16 +56,14 @@ def helm_values(
     """
     parts = (
         _connections(tokens, hub_url),
-        _registry(settings),
+        registries.registry_values(settings.registry, image_prefix.split_host(settings.image_prefix)[0]),
         _ordinary(settings),
         _pods(settings),
         _login(settings.login, hub_url, binder_url) if settings.login else {},
         # Last, so that the user's own win; what the program decides was refused there.
-        _shown(settings.own_values),
+        settings.own_values,
     )
-    values: dict[str, Any] = {}
-    for part in parts:
-        values = merged(values, part)
+    values = _with_outputs(functools.reduce(merged, parts))
     annotations = {FINGERPRINT: fingerprint(values, settings.chart.digest)}
     return merged(values, {"service": {"annotations": annotations}})
 
@@ -84,9 +82,8 @@ def resolve_builder(settings: Settings, ask: Callable[[], Collection[str]]) -> S
     if builder == "host" and _NOT_DOCKER & {*runtimes}:
         found = f"host, but nodes run {', '.join(sorted(runtimes))}"
         expected = "dind or pink, which bring a builder of their own"
-        raise SettingsError(
-            settings.stack, [Problem(f"{PROJECT}:builder", found, expected, "pulumi config set builder dind")]
-        )
+        problem = Problem(f"{PROJECT}:builder", found, expected, "pulumi config set builder dind")
+        raise SettingsError(settings.stack, [problem])
     if builder == "auto":
         builder = "host" if {*runtimes} == {"docker"} else "dind"
     return replace(settings, options={**settings.options, "builder": builder})
@@ -95,64 +92,53 @@ def resolve_builder(settings: Settings, ask: Callable[[], Collection[str]]) -> S
 def _connections(tokens: TokenValues, hub_url: pulumi.Input[str]) -> dict[str, Any]:
     """What hub, proxy and binder must know of each other."""
     return {
-        # Our own LoadBalancer Services are what browsers reach; see address.py.
-        "service": {"type": "ClusterIP"},
         # binder does not restart by itself when its token changes, and then every launch fails with 403.
         "podAnnotations": {API_TOKEN_HASH: tokens.api.apply(_short_hash)},
+        # The local one is from server to server, whatever browsers use (facts: binderhub-chart.md 3.2).
         "config": {
-            "BinderHub": {"hub_url": hub_url, "hub_url_local": HUB_URL_LOCAL, "build_token_secret": tokens.build}
+            "BinderHub": {
+                "hub_url": hub_url,
+                "hub_url_local": "http://proxy-public",
+                "build_token_secret": tokens.build,
+            }
         },
         "jupyterhub": {
             "hub": {
                 "services": {"binder": {"apiToken": tokens.api}},
                 "config": {"JupyterHub": {"cookie_secret": tokens.cookie}, "CryptKeeper": {"keys": [tokens.crypt]}},
             },
-            "proxy": {"secretToken": tokens.proxy, "service": {"type": "ClusterIP"}},
+            "proxy": {"secretToken": tokens.proxy},
         },
     }
 
 
-def _registry(settings: Settings) -> dict[str, Any]:
-    password, prefix = settings.registry.password, settings.image_prefix
-    registry = replace(settings.registry, password=password.output() if isinstance(password, Secret) else None)
-    values = registries.registry_values(registry, image_prefix.split_host(prefix)[0])
-    return merged(values, at("config.BinderHub.image_prefix", image_prefix.rendered(prefix)))
-
-
 def _ordinary(settings: Settings) -> dict[str, Any]:
-    """Put the ordinary keys at their places."""
-    values: dict[str, Any] = {}
-    for key in keys.KEYS:
-        if key.name in settings.options:
-            value = settings.options[key.name]
-            for path in key.paths:
-                values = merged(values, at(path, value.output() if isinstance(value, Secret) else value))
-    return values
+    """Put the ordinary keys, and the image prefix, at their places."""
+    values = at("config.BinderHub.image_prefix", image_prefix.rendered(settings.image_prefix))
+    placed = [(path, key.name) for key in keys.KEYS if key.name in settings.options for path in key.paths]
+    return functools.reduce(merged, (at(path, settings.options[name]) for path, name in placed), values)
 
 
-def _shown(value: Any) -> Any:
+def _with_outputs(value: Any) -> Any:
     """Return a fresh copy in which secrets are outputs."""
     if isinstance(value, Mapping):
-        return {key: _shown(below) for key, below in value.items()}
+        return {key: _with_outputs(below) for key, below in value.items()}
     if isinstance(value, list):
-        return [_shown(below) for below in value]
+        return [_with_outputs(below) for below in value]
     return value.output() if isinstance(value, Secret) else value
 
 
 def _pods(settings: Settings) -> dict[str, Any]:
-    """What decides several values at once: builder, cleaner, database, replicas, labels."""
+    """What decides several values at once: builder, cleaner, replicas, labels."""
     cleaner = settings.image_cleaner
     values: dict[str, Any] = {
         "imageCleaner": {"enabled": cleaner != "none", **({"cordon": False} if cleaner == "nocordon" else {})},
-        "replicas": settings.replicas,
-        "jupyterhub": {"hub": {"db": {"type": "sqlite-pvc" if settings.hub_database == "volume" else "sqlite-memory"}}},
     }
-    if settings.replicas > 1:
+    if settings.options["replicas"] > 1:
         # One may go at a time, so that a node can always be drained.
         values["pdb"] = {"enabled": True, "maxUnavailable": 1}
-    for place in _LABELLED if settings.labels else ():
-        values = merged(values, at(place, dict(settings.labels)))
-    return merged(values, _builder(settings))
+    labels = [at(place, dict(settings.labels)) for place in _LABELLED if settings.labels]
+    return functools.reduce(merged, labels, {**values, **_builder(settings)})
 
 
 def _builder(settings: Settings) -> dict[str, Any]:
@@ -173,15 +159,14 @@ def _builder(settings: Settings) -> dict[str, Any]:
 
 def _login(login: LoginSettings, hub_url: pulumi.Input[str], binder_url: pulumi.Input[str]) -> dict[str, Any]:
     """All keys that must change together for a hub with login (facts: binderhub-chart.md section 4, "Auth")."""
-    everybody = "*" in login.allowed
     own: dict[str, Any] = {
         "client_id": login.client_id,
-        "client_secret": login.client_secret.output(),
+        "client_secret": login.client_secret,
         "oauth_callback_url": pulumi.Output.concat(hub_url, "/hub/oauth_callback"),
-        **({"allow_all": True} if everybody else {"allowed_users": list(login.allowed)}),
+        **({"allow_all": True} if "*" in login.allowed else {"allowed_users": list(login.allowed)}),
         **login.config,
     }
-    return {
+    together = {
         "config": {"BinderHub": {"auth_enabled": True}},
         "jupyterhub": {
             # People keep their account; only their servers are stopped.
@@ -190,7 +175,6 @@ def _login(login: LoginSettings, hub_url: pulumi.Input[str], binder_url: pulumi.
                 "config": {
                     "BinderSpawner": {"auth_enabled": True},
                     "JupyterHub": {"authenticator_class": login.authenticator, "redirect_to_server": False},
-                    keys.AUTHENTICATORS[login.authenticator]: own,
                 },
                 "loadRoles": {"user": {"scopes": ["self", "access:services!service=binder"]}},
                 "services": {
@@ -204,6 +188,7 @@ def _login(login: LoginSettings, hub_url: pulumi.Input[str], binder_url: pulumi.
             "singleuser": {"cmd": "jupyterhub-singleuser"},
         },
     }
+    return merged(together, at(login.section, own))
 
 
 def fingerprint(values: dict[str, Any], chart_digest: str = "") -> str:
@@ -212,16 +197,8 @@ def fingerprint(values: dict[str, Any], chart_digest: str = "") -> str:
     After a failed upgrade a refresh can hide a key that was never deployed; a leaf that changes with every change
     brings it back (facts: failures.md section 1.4). Outputs count as "*": secrets stay out of it on purpose.
     """
-    text = json.dumps([_plain(values), chart_digest], sort_keys=True)
+    text = json.dumps([values, chart_digest], sort_keys=True, default=lambda _: "*")
     return _short_hash(text)[:12]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, pulumi.Output):
-        return "*"
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list) else value
 
 
 def _short_hash(text: str) -> str:

@@ -5,6 +5,7 @@ setting to use. So are names that the applications would not know. No message qu
 be a secret.
 """
 
+import functools
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,13 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from config import keys, traits, types
-from config.reader import Reader, Secret
+from config.errors import InvalidValue
+from config.reader import Reader
+from config.types import Secret
 from kube import yaml
 from kube.errors import YamlError
 from kube.nested import at, leaves, merged
 
 # Path in the Helm values -> the setting that decides it; what lies below a path belongs to it, too.
-_DECIDED: Final = {
+OWNED: Final = {
     "config.BinderHub.auth_enabled": "authenticator",
     "config.BinderHub.build_token_secret": "buildTokenSecret",
     "config.BinderHub.hub_url": "exposure",
@@ -36,18 +39,14 @@ _DECIDED: Final = {
     "jupyterhub.hub.config.JupyterHub.authenticator_class": "authenticator",
     "jupyterhub.hub.config.JupyterHub.cookie_secret": "cookieSecret",
     "jupyterhub.hub.cookieSecret": "cookieSecret",
-    "jupyterhub.hub.db.type": "hubDatabase",
     "jupyterhub.hub.services.binder.apiToken": "apiToken",
     "jupyterhub.hub.services.binder.api_token": "apiToken",
     "jupyterhub.imagePullSecret": "privateImages",
     "jupyterhub.nameOverride": "release",
     "jupyterhub.proxy.secretToken": "proxyToken",
-    "jupyterhub.proxy.service.type": "exposure",
     "registry": "registry",
-    "replicas": "replicas",
-    "service.type": "exposure",
+    **{path: key.name for key in keys.KEYS for path in key.paths},
 }
-OWNED: Final = {**_DECIDED, **{path: key.name for key in keys.KEYS for path in key.paths}}
 _MAPS: Final = (
     "deployment.labels", "jupyterhub.hub.labels", "jupyterhub.hub.loadRoles.user", "jupyterhub.proxy.labels",
     "jupyterhub.singleuser.extraLabels", "service.annotations",
@@ -66,47 +65,40 @@ _NODE_PORTS: Final = range(30_000, 32_768)
 _NODE_PORT: Final = re.compile(r"(^|\.)(nodePort|nodePorts\.\w+)$")
 # Both applications run what stands there as they start.
 _CODE: Final = re.compile(r"(jupyterhub\.hub\.)?extraConfig\.")
-Finding = tuple[str, str, str]
 
 
 def own_values(reader: Reader, folder: Path, own_names: bool) -> dict[str, Any]:
     """Read the values file that a stack names and the secret values beside it, and refuse what is wrong with them.
 
-    `own_names` is as in `findings`. Returns the values, with a `Secret` at each leaf of the secret ones.
+    The file's path is relative to `folder`; `own_names` is as in `findings`. Returns the values, with a `Secret` at
+    each leaf of the secret ones.
     """
-    path = reader.text("valuesFile")
-    values, found = load(path, folder, own_names) if path else ({}, [])
-    for place, expected, example in found:
-        reader.tell("valuesFile", f"{path}: {place}".rstrip(": "), expected, example)
-    hidden = reader.secret("secretValues")
-    for place, text in types.PLACES.read(hidden.reveal()).items() if hidden else ():
-        secret = at(place, Secret(text))
-        for where, expected, example in misplaced(secret, own_names):
-            reader.tell("secretValues", where, expected, example)
-        values = merged(values, secret)
-    return values
+    path = reader.value("valuesFile") or ""
+    values: dict[str, Any] = {}
+    try:
+        values = load(Path(folder, Path(path).expanduser())) if path else {}
+    except InvalidValue as wrong:
+        reader.tell("valuesFile", path, str(wrong))
+    hidden = reader.value("secretValues")
+    places = types.PLACES.read(hidden.reveal()) if hidden else {}
+    secrets: dict[str, Any] = functools.reduce(merged, (at(place, Secret(text)) for place, text in places.items()), {})
+    for key, file, given in (("valuesFile", f"{path}: ", values), ("secretValues", "", secrets)):
+        for place, expected, example in findings(given, own_names):
+            reader.tell(key, f"{file}{place}", expected, example)
+    return merged(values, secrets)
 
 
-def load(path: str, folder: Path, own_names: bool = False) -> tuple[dict[str, Any], list[Finding]]:
-    """Read a values file.
-
-    Takes its path, relative to `folder`; `own_names` is as in `findings`. Returns its values and what is wrong with
-    them, as (place in the file or "", what is expected, example); with findings, the values are not to be used.
-    """
-    place = Path(folder, Path(path).expanduser())
-    example = "pulumi config set valuesFile values-dev.yaml"
+def load(place: Path) -> dict[str, Any]:
+    """Return the values of a file, without its empty sections. Raises `InvalidValue` if it is no map of values."""
     try:
         content = yaml.load(place.read_bytes(), place)
     except OSError:
-        return {}, [("", f"a file; there is none at {place}", example)]
+        raise InvalidValue(f"a file; there is none at {place}") from None
     except YamlError as error:
-        return {}, [("", f"YAML; {error}", example)]
-    if content is None:
-        return {}, []
-    if not isinstance(content, dict):
-        return {}, [("", f"a map of Helm values; {place} is none", example)]
-    values = _without_empty_sections(content)
-    return values, list(findings(values, own_names))
+        raise InvalidValue(f"YAML; {error}") from None
+    if not isinstance(content, dict | None):
+        raise InvalidValue(f"a map of Helm values; {place} is none")
+    return _without_empty_sections(content or {})
 
 
 def _without_empty_sections(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
@@ -121,17 +113,19 @@ def _without_empty_sections(values: Mapping[str, Any], path: str = "") -> dict[s
     return found
 
 
-def findings(values: Mapping[str, Any], own_names: bool = False) -> Iterator[Finding]:
-    """Yield what is wrong with a user's values: what is misplaced, secrets, nulls, numbers that Helm garbles.
+def findings(values: Mapping[str, Any], own_names: bool = False) -> Iterator[traits.Finding]:
+    """Yield what is wrong with a user's values: what a setting decides, secrets, nulls, numbers that Helm garbles.
 
-    `own_names` lets unknown classes and traits pass.
+    And names that the application does not know, unless `own_names` lets them pass. Of one place that is both unknown
+    and decided by a setting, the setting is told, except where a class's map is missing.
     """
-    told = {place: (place, expected, example) for place, expected, example in misplaced(values, own_names)}
-    yield from told.values()
+    names = [one for one in traits.problems(values, own_names) if not any(_is_within(one[0], path) for path in OWNED)]
+    yield from names
+    told = {place for place, _, _ in names}
     for path, value in leaves(values):
-        if owner_of(path):
-            continue
-        if isinstance(value, str) and value and _is_secret(path):
+        if path not in told and (owner := owner_of(path)):
+            yield path, f"not here: the setting {owner} decides it", f"pulumi config set {owner} ..."
+        elif isinstance(value, str) and value and _is_secret(path):
             example = f"pulumi config set --secret --path 'secretValues[\"{path}\"]'"
             yield path, "no secret in a file that goes into git; give it encrypted", example
         elif path in told:
@@ -152,37 +146,18 @@ def _not_python(code: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compile(code, "extraConfig", "exec")
-    except SyntaxError as error:
-        return f"line {error.lineno or '?'} of it is not: {error.msg}"
-    except ValueError as error:
-        return f"it is not: {error}"
+    except (SyntaxError, ValueError) as error:
+        return f"line {getattr(error, 'lineno', None) or '?'} of it is not: {getattr(error, 'msg', error)}"
     return ""
-
-
-def misplaced(values: Mapping[str, Any], own_names: bool = False) -> Iterator[Finding]:
-    """Yield what must not stand where it does: what a setting decides, and names that the application does not know.
-
-    Of one place that is both, the setting is told, except where a class's map is missing.
-    """
-    names = [found for found in traits.problems(values, own_names) if not _is_owned(found[0])]
-    told = {place for place, _, _ in names}
-    for path, _ in leaves(values):
-        if path not in told and (owner := owner_of(path)):
-            yield path, f"not here: the setting {owner} decides it", f"pulumi config set {owner} ..."
-    yield from names
 
 
 def owner_of(path: str) -> str:
     """Return the setting that decides a path of the values, a part of it, or something above it; "" for none."""
-    for owned, setting in OWNED.items():
-        if f"{path}.".startswith(f"{owned}.") or f"{owned}.".startswith(f"{path}."):
-            return setting
-    return ""
+    return next((one for owned, one in OWNED.items() if _is_within(path, owned) or _is_within(owned, path)), "")
 
 
-def _is_owned(path: str) -> bool:
-    """Tell whether a setting decides all of what stands at a path, not only a part of it."""
-    return any(f"{path}.".startswith(f"{owned}.") for owned in OWNED)
+def _is_within(path: str, above: str) -> bool:
+    return f"{path}.".startswith(f"{above}.")
 
 
 def _is_secret(path: str) -> bool:

@@ -1,93 +1,61 @@
-"""Makes docs/settings.md and docs/registries.md from the code: `python -m docs.generate`. Tests compare them."""
+"""Makes the tables in docs/ and the keys in Pulumi.yaml from the code: `python -m docs.generate`. A test compares.
 
+What is made stands between `made: NAME` and `end`, in comments; all else is written by hand.
+"""
+
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from config import registries, risks
-from config.keys import KEYS, Key
+from config.keys import GROUPS, KEYS, Key
 
 FOLDER: Final = Path(__file__).resolve().parent
-_HEAD: Final = """# Settings
-
-All keys that a stack may set, in its `Pulumi.<stack>.yaml`. This page is made from `config/keys.py`
-by `python -m docs.generate`.
-
-- An ordinary key: `pulumi config set KEY VALUE`
-- A part of a map or of a list: `pulumi config set --path KEY.PART VALUE`
-- A secret: `pulumi config set --secret KEY`, which asks for it and stores it encrypted; in clear it is refused.
-
-The profile decides the defaults: `prod` for a stack of that name, else `dev`, or as the key `profile` says.
-What is wrong is told all at once, before anything is touched, with an example of each.
-
-Anything that has no setting goes into a file of Helm values of your own, `valuesFile`. It cannot override what the
-program decides, and a secret in it is refused: that goes into `secretValues`, encrypted, by its place in the values.
-Below `config` and `jupyterhub.hub.config`, the names of classes and traits are checked, too: the applications are
-silent about a misspelt one. Classes of your own, from `extraConfig`, are accepted as the risk `unknownConfig`.
-The file is read as Kubernetes reads YAML. A key that stands there twice is an error with both lines. A section of which
-only the name is left, with all below it commented out, is nothing.
-"""
+FILES: Final = (*sorted(FOLDER.glob("*.md")), FOLDER.parent / "Pulumi.yaml")
+_MADE: Final = re.compile(r"(made: (\w+)[^\n]*\n).*?(?=^(?:<!--|#) end)", re.DOTALL | re.MULTILINE)
 
 
-def page() -> str:
-    """Return the text of docs/settings.md."""
-    groups = list(dict.fromkeys(key.group for key in KEYS))
-    tables = [_table(group, [key for key in KEYS if key.group == group]) for group in groups]
-    accepted = "\n".join(f"| `{r.name}` | {r.why} | `{r.remedy}` |" for r in risks.RISKS)
-    dangers = (
-        "## Risks\n\nWhat a cluster accepts and an operator regrets. In a protected or `prod` stack the grave ones\n"
-        'are refused; one is accepted by name, with a reason: `pulumi config set --path acceptedRisks.NAME "why"`.\n\n'
-        f"| name | what would happen | what ends it |\n|---|---|---|\n{accepted}\n"
-    )
-    return "\n".join([_HEAD, *tables, dangers])
+def made(text: str) -> str:
+    """Return a file's text with all that the code makes as it is now."""
+    return _MADE.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n\n", text)
 
 
-def _table(group: str, keys: list[Key]) -> str:
-    columns = ("key", "what it is for", "type", "dev", "prod", "secret", "example")
-    head = f"## {group}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
-    return head + "\n".join(map(_row, keys)) + "\n"
+def _table(columns: str, rows: list[list[str]]) -> str:
+    head, *body = (f"| {' | '.join(cells)} |" for cells in (columns.split(", "), *rows))
+    return "\n".join([head, "|" + "---|" * len(columns.split(", ")), *body])
 
 
-def _row(key: Key) -> str:
-    name = key.name if key.namespace == "binderhub" else key.full
+def _keys() -> str:
+    columns = "key, what it is for, type, dev, prod, secret, example"
+    return "\n\n".join(f"## {group}\n\n{_table(columns, list(map(_key, keys)))}" for group, keys in GROUPS.items())
+
+
+def _key(key: Key) -> list[str]:
     defaults = [f"`{d}`" if (d := key.default(profile)) else "" for profile in ("dev", "prod")]
     if key.required:
         defaults = ["required", "required"]
     example = key.command.removeprefix("pulumi config set ")
-    secret = "yes" if key.secret else ""
-    cells = [f"`{name}`", key.what, key.type.name, *defaults, secret, f"`{example}`"]
-    return f"| {' | '.join(cells)} |"
+    return [f"`{key.name}`", key.what, key.type.name, *defaults, "yes" if key.secret else "", f"`{example}`"]
 
 
-_REGISTRIES: Final = """# Registries
-
-BinderHub pushes every image that it builds to a registry. The table has, for each registry type, the shape of the
-image prefix and the commands that set it in a new stack. This page is made from `config/registries.py` by
-`python -m docs.generate`.
-
-| registry type | shape of the prefix | commands after `pulumi stack init dev` | what to know |
-|---|---|---|---|
-{rows}
-
-- Then `pulumi preview`, which changes nothing, and `pulumi up`. `make rehearse` needs no cluster at all.
-- Private images: `pulumi config set privateImages true` gives the nodes the login, too.
-- AWS ECR is refused: each image's repository would have to exist before the push, and a password lasts 12 hours.
-- All settings: [settings](settings.md).
-"""
+def _risks() -> str:
+    rows = [[f"`{risk.name}`", risk.why, f"`{risk.remedy}`"] for risk in risks.RISKS]
+    return _table("name, what would happen, what ends it", rows)
 
 
-def registries_page() -> str:
-    """Return the text of docs/registries.md."""
+def _registries() -> str:
     rows = []
     for name, rules in registries.TYPES.items():
-        commands = "<br>".join(f"`{command}`" for command in registry_commands(name))
+        commands = "<br>".join(f"`pulumi config set {command}`" for command in _commands(name, rules))
         title = f"{rules.title[:1].upper()}{rules.title[1:]} (`{name}`)"
-        rows.append(f"| {title} | `{rules.shape}` | {commands} | {rules.note} |")
-    return _REGISTRIES.format(rows="\n".join(rows))
+        rows.append([title, f"`{rules.shape}`", commands, rules.note])
+    return _table("registry type, shape of the prefix, commands after `pulumi stack init dev`, what to know", rows)
 
 
-def registry_commands(name: str) -> list[str]:
-    """Return the commands that make a new stack use a registry of this type."""
-    rules = registries.TYPES[name]
+def _commands(name: str, rules: registries.RegistryType) -> list[str]:
+    """Return what a new stack sets to use a registry of this type."""
     # Docker Hub needs no word.
     commands = [f"registry {name}"] if name != registries.DOCKER_HUB else []
     commands.append(f"imagePrefix {rules.prefix()}")
@@ -97,14 +65,29 @@ def registry_commands(name: str) -> list[str]:
         commands.append(f"registryTokenUrl 'https://{rules.host}/v2/token?service={rules.host}'")
     if rules.needs_login:
         commands.append(f"--secret registryPassword{' < key.json' if rules.username else ''}")
-    return [f"pulumi config set {command}" for command in commands]
+    return commands
 
 
-def write() -> None:
-    """Write all pages that are made from the code."""
-    (FOLDER / "settings.md").write_text(page())
-    (FOLDER / "registries.md").write_text(registries_page())
+def _declarations() -> str:
+    return "\n".join(_declaration(key) for key in KEYS if ":" not in key.name)
 
+
+def _declaration(key: Key) -> str:
+    kind = "Required. " if key.required else "Secret. " if key.secret else ""
+    dev, prod = (key.default(profile) for profile in ("dev", "prod"))
+    default = (f" Default: {dev or 'none'}" if dev or prod else "") + (f" (prod: {prod})" if prod != dev else "")
+    text = f"{kind}{key.what}.{default}"
+    # JSON's texts are YAML's, too.
+    return f'  {key.name}:\n    description: {json.dumps(text)}\n    default: ""'
+
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    "keys": _keys,
+    "risks": _risks,
+    "registries": _registries,
+    "declarations": _declarations,
+}
 
 if __name__ == "__main__":
-    write()
+    for file in FILES:
+        file.write_text(made(file.read_text()))

@@ -12,6 +12,7 @@ years older than the chart. A class that the file does not have is only named: t
 file and run this again. Look at the difference before you commit it.
 """
 
+import contextlib
 import datetime
 import importlib
 import inspect
@@ -24,12 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 FILE: Final = Path(__file__).resolve().parent.parent / "config" / "traits.json"
-PACKAGES: Final = {
-    "traitlets": "traitlets",
-    "jupyterhub": "jupyterhub",
-    "kubespawner": "jupyterhub-kubespawner",
-    "oauthenticator": "oauthenticator",
-}
+MODULES: Final = ("traitlets", "jupyterhub", "kubespawner", "oauthenticator")
 
 
 def classes(module: str) -> Iterator[Any]:
@@ -38,13 +34,10 @@ def classes(module: str) -> Iterator[Any]:
     for part in pkgutil.walk_packages(importlib.import_module(module).__path__, f"{module}."):
         if part.name.endswith("__main__") or ".tests" in part.name:
             continue  # it would run
-        try:
-            found = importlib.import_module(part.name)
-        except ImportError:
-            continue
-        for _, one in inspect.getmembers(found, inspect.isclass):
-            if issubclass(one, configurable) and one.__module__ == part.name:
-                yield one
+        with contextlib.suppress(ImportError):
+            for _, one in inspect.getmembers(importlib.import_module(part.name), inspect.isclass):
+                if issubclass(one, configurable) and one.__module__ == part.name:
+                    yield one
 
 
 def update(known: dict[str, Any], one: Any, source: str) -> dict[str, Any]:
@@ -68,7 +61,8 @@ def text(content: dict[str, Any]) -> str:
 def main() -> None:
     """Update the file, and name the classes that it does not have."""
     content = json.loads(FILE.read_text())
-    for module, package in PACKAGES.items():
+    for module in MODULES:
+        package = metadata.packages_distributions()[module][0]
         source = f"{package} {metadata.version(package)}"
         content["sources"][source] = {"date": str(datetime.date.today()), "by": "python -m docs.traits"}
         for one in classes(module):

@@ -4,15 +4,16 @@ kubectl logs in however the kubeconfig says (certificates, tokens, login program
 the API on a Unix socket in a folder of this process alone. An answer belongs to its request, a refusal is a `Status`
 with reasons and fields, and what kubectl prints is no part of it (facts: kube-api.md).
 
-    with connect(kubeconfig) as api:
+    with contextlib.closing(connect(kubeconfig)) as api:
         nodes = api.list("v1", "Node").items
 """
 
+import copy
 import http
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -29,20 +30,10 @@ LOGIN_LIMIT: Final = 60.0
 _AT_ONCE: Final = 8
 # With this status and plain text kubectl says that itself got no answer, or no login; a server's refusal is an object.
 _NO_ANSWER: Final = 500
-_APPLY: Final = "application/apply-patch+yaml"
-_MERGE: Final = "application/merge-patch+json"
-_JSON: Final = "application/json"
+# How the API names a type: the path of its group version, its plural name, whether it lives in namespaces.
+_Type = tuple[str, str, bool]
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One cause of a refusal: its reason (`FieldValueInvalid`), the field that it is about ("" for none), the words."""
-
-    reason: str
-    field: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -70,11 +61,9 @@ class Answer:
         return "" if self.ok else f"HTTP status {self.code}" if not text or text.startswith("<") else text
 
     @property
-    def causes(self) -> tuple[Cause, ...]:
-        """The causes of a refusal, each once."""
-        found = () if self.ok else (self.body.get("details") or {}).get("causes") or ()
-        parts = ([one.get(name) or "" for name in ("reason", "field", "message")] for one in found)
-        return tuple(dict.fromkeys(Cause(*part) for part in parts))
+    def causes(self) -> Sequence[Mapping[str, str]]:
+        """The causes of a refusal, as far as they are known: `reason` (FieldValueInvalid), `field`, `message`."""
+        return () if self.ok else (self.body.get("details") or {}).get("causes") or ()
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -83,27 +72,8 @@ class Answer:
             return []
         if "items" not in self.body:
             return [dict(self.body)]
-        about = {"apiVersion": self.body.get("apiVersion"), "kind": (self.body.get("kind") or "").removesuffix("List")}
-        kind = {name: text for name, text in about.items() if text}
-        return [{**kind, **one} for one in self.body["items"] or []]
-
-
-@dataclass(frozen=True)
-class Resource:
-    """How the API names a type: the path of its group version, its plural name, whether it lives in namespaces."""
-
-    prefix: str
-    plural: str
-    namespaced: bool
-
-
-@dataclass(frozen=True)
-class _Shared:
-    """What all users of one proxy share; `types` holds, by group version, the types by their kinds."""
-
-    proxy: Proxy
-    kubeconfig: Kubeconfig
-    types: dict[str, dict[str, Resource]] = field(default_factory=dict)
+        about = {"apiVersion": self.body["apiVersion"], "kind": self.body["kind"].removesuffix("List")}
+        return [{**about, **one} for one in self.body["items"] or []]
 
 
 class Api:
@@ -113,46 +83,86 @@ class Api:
     no answer comes, and `UnknownTypeError` for a type that the server does not have. With `dry_run`, nothing is stored.
     """
 
-    def __init__(self, shared: _Shared, account: str = "") -> None:
-        self._shared, self.account = shared, account
+    def __init__(self, proxy: Proxy, context: str) -> None:
+        self._proxy, self.context, self.account = proxy, context, ""
+        # By group version, by kind.
+        self._types: dict[str, dict[str, _Type]] = {}
 
-    def acting_as(self, account: str) -> "Api":
+    def acting_as(self, account: str) -> Self:
         """Return one that does everything as `account`, a user's name; "" is the kubeconfig's own user.
 
         The name goes with each request. It replaces all that the kubeconfig says of impersonation, groups included
         (client-go leaves a request alone that names an account; seen with kubectl 1.36.4).
         """
-        return Api(self._shared, account)
-
-    @property
-    def context(self) -> str:
-        """The context of the kubeconfig."""
-        return self._shared.kubeconfig.context
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        other = copy.copy(self)  # of the same proxy, with the same types
+        other.account = account
+        return other
 
     def close(self) -> None:
         """End the proxy; nothing of it is left behind."""
-        self._shared.proxy.stop()
+        self._proxy.stop()
+
+    # --- verbs ----------------------------------------------------------------------------------------------------
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Answer:
+        """Read one object."""
+        return self._ask("GET", api_version, kind, namespace, name, {}, None)
+
+    def list(self, api_version: str, kind: str, namespace: str = "", **options: str) -> Answer:
+        """Read all objects of a type, of one namespace or ("") of all; `options` such as labelSelector."""
+        return self._ask("GET", api_version, kind, namespace, "", options, None)
+
+    def create(self, one: Mapping[str, Any], *, dry_run: bool) -> Answer:
+        """Make an object."""
+        return self._write("POST", one, dry_run)
+
+    def replace(self, one: Mapping[str, Any], *, dry_run: bool) -> Answer:
+        """Put an object in the place of the one of its name."""
+        return self._write("PUT", one, dry_run)
+
+    def apply(self, one: Mapping[str, Any], manager: str, *, dry_run: bool, force: bool = False) -> Answer:
+        """Apply an object on the server's side, as the field manager `manager`."""
+        return self._write("PATCH", one, dry_run, fieldManager=manager, force="true" if force else "false")
+
+    def delete(self, one: Mapping[str, Any], *, dry_run: bool) -> Answer:
+        """Delete an object."""
+        return self._write("DELETE", one, dry_run)
+
+    def may(self, verb: str, group: str, plural: str, namespace: str = "", name: str = "") -> bool:
+        """Return whether one has a right; group "" is the core one, namespace "" the whole cluster."""
+        asked = {"verb": verb, "group": group, "resource": plural, "namespace": namespace, "name": name}
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+        got = self.create({**review, "metadata": {}, "spec": {"resourceAttributes": asked}}, dry_run=False)
+        return got.ok and bool((got.body.get("status") or {}).get("allowed"))
+
+    def _write(self, method: str, one: Mapping[str, Any], dry_run: bool, **options: str) -> Answer:
+        about, query = one["metadata"], {**options, **({"dryRun": "All"} if dry_run else {})}
+        name = "" if method == "POST" else about["name"]
+        body = None if method == "DELETE" else one
+        return self._ask(method, one["apiVersion"], one["kind"], about.get("namespace") or "", name, query, body)
 
     # --- requests -------------------------------------------------------------------------------------------------
 
-    def request(
-        self, method: str, path: str, body: Any = None, media: str = _JSON, limit: float = REQUEST_LIMIT
+    def _ask(
+        self, method: str, api_version: str, kind: str, namespace: str, name: str, query: Mapping[str, str], body: Any
     ) -> Answer:
+        """Ask about an object or, without a name, a list; the namespace is left out where types have none."""
+        prefix, plural, namespaced = self._type(api_version, kind)
+        where = f"/namespaces/{quote(namespace, safe='')}" if namespaced and namespace else ""
+        path = f"{prefix}{where}/{plural}" + (f"/{quote(name, safe='')}" if name else "")
+        return self.request(method, f"{path}?{urlencode(query)}" if query else path, body)
+
+    def request(self, method: str, path: str, body: Any = None, limit: float = REQUEST_LIMIT) -> Answer:
         """Send one request, once, and return the answer; `limit` is how long, in seconds, nothing may come.
 
         Text that is no object becomes the body's `message`.
         """
-        headers = {"Content-Type": media, "Accept": _JSON}
+        # A PATCH is always an apply on the server's side.
+        media = "application/apply-patch+yaml" if method == "PATCH" else "application/json"
+        headers = {"Content-Type": media, "Accept": "application/json"}
         if self.account:
             headers["Impersonate-User"] = self.account
-        sent = None if body is None else json.dumps(body)
-        code, warnings, raw = self._shared.proxy.send(method, path, sent, headers, limit)
+        code, warnings, raw = self._proxy.send(method, path, None if body is None else json.dumps(body), headers, limit)
         try:
             found = json.loads(raw)
         except ValueError:
@@ -164,86 +174,22 @@ class Api:
             found = {"message": text}
         return Answer(code, found, tuple(map(_warning, warnings)))
 
-    # --- types ----------------------------------------------------------------------------------------------------
+    def _type(self, api_version: str, kind: str) -> _Type:
+        """The kubeconfig's own user asks: whatever account acts, types are the same.
 
-    def resource(self, api_version: str, kind: str) -> Resource:
-        """Return how the API names a type. Raises `UnknownTypeError`.
-
-        The kubeconfig's own user asks: whatever account acts, types are the same. A type that is not there is asked
-        for again the next time, since it may be installed meanwhile. Two threads may ask for the same; no harm is done.
+        A type that is not there is asked for again the next time, since it may be installed meanwhile. Two threads may
+        ask for the same; no harm is done.
         """
-        known = self._shared.types.get(api_version, {})
-        if kind not in known:
-            known = self._shared.types[api_version] = Api(self._shared)._discover(api_version)
-        if kind not in known:
+        if kind not in self._types.get(api_version, {}):
+            prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+            got = self.acting_as("").request("GET", prefix)
+            if not got.ok and got.code != http.HTTPStatus.NOT_FOUND:
+                raise ClusterUnreachableError(self.context, f"{prefix}: {got.message}")
+            found = [one for one in got.body.get("resources") or [] if "/" not in one["name"]]
+            self._types[api_version] = {one["kind"]: (prefix, one["name"], one["namespaced"]) for one in found}
+        if kind not in self._types[api_version]:
             raise UnknownTypeError(api_version, kind)
-        return known[kind]
-
-    def _discover(self, api_version: str) -> dict[str, Resource]:
-        prefix = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-        got = self.request("GET", prefix)
-        if not got.ok and got.code != http.HTTPStatus.NOT_FOUND:
-            raise ClusterUnreachableError(self.context, f"{prefix}: {got.message}")
-        return {
-            one["kind"]: Resource(prefix, one["name"], one["namespaced"])
-            for one in got.body.get("resources") or []
-            if "/" not in one["name"]
-        }
-
-    def path(self, api_version: str, kind: str, namespace: str = "", name: str = "", **options: str) -> str:
-        """Return the path of an object or, without a name, of a list; a namespace is left out where types have none.
-
-        `options` become the query. Raises `UnknownTypeError`.
-        """
-        resource = self.resource(api_version, kind)
-        where = f"/namespaces/{quote(namespace, safe='')}" if resource.namespaced and namespace else ""
-        whole = f"{resource.prefix}{where}/{resource.plural}" + (f"/{quote(name, safe='')}" if name else "")
-        return f"{whole}?{urlencode(options)}" if options else whole
-
-    # --- verbs ----------------------------------------------------------------------------------------------------
-
-    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Answer:
-        """Read one object."""
-        return self.request("GET", self.path(api_version, kind, namespace, name))
-
-    def list(self, api_version: str, kind: str, namespace: str = "", **options: str) -> Answer:
-        """Read all objects of a type, of one namespace or ("") of all; `options` such as labelSelector."""
-        return self.request("GET", self.path(api_version, kind, namespace, **options))
-
-    def create(self, one: Mapping[str, Any], *, dry_run: bool) -> Answer:
-        """Make an object."""
-        return self.request("POST", self._path_of(one, dry_run, named=False), one)
-
-    def replace(self, one: Mapping[str, Any], *, dry_run: bool) -> Answer:
-        """Put an object in the place of the one of its name."""
-        return self.request("PUT", self._path_of(one, dry_run), one)
-
-    def apply(self, one: Mapping[str, Any], manager: str, *, dry_run: bool, force: bool = False) -> Answer:
-        """Apply an object on the server's side, as the field manager `manager`."""
-        options = {"fieldManager": manager, "force": "true" if force else "false"}
-        return self.request("PATCH", self._path_of(one, dry_run, options), one, _APPLY)
-
-    def patch(self, one: Mapping[str, Any], change: Mapping[str, Any], *, dry_run: bool) -> Answer:
-        """Change fields of an object (a JSON merge patch)."""
-        return self.request("PATCH", self._path_of(one, dry_run), change, _MERGE)
-
-    def delete(self, one: Mapping[str, Any], *, dry_run: bool) -> Answer:
-        """Delete an object."""
-        return self.request("DELETE", self._path_of(one, dry_run))
-
-    def may(self, verb: str, group: str, plural: str, namespace: str = "", name: str = "") -> bool:
-        """Return whether one has a right; group "" is the core one, namespace "" the whole cluster."""
-        asked = {"verb": verb, "group": group, "resource": plural, "namespace": namespace, "name": name}
-        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
-        got = self.create({**review, "metadata": {}, "spec": {"resourceAttributes": asked}}, dry_run=False)
-        return got.ok and bool((got.body.get("status") or {}).get("allowed"))
-
-    def _path_of(
-        self, one: Mapping[str, Any], dry_run: bool, options: Mapping[str, str] | None = None, named: bool = True
-    ) -> str:
-        about, query = one["metadata"], {**(options or {}), **({"dryRun": "All"} if dry_run else {})}
-        name = about["name"] if named else ""
-        return self.path(one["apiVersion"], one["kind"], about.get("namespace") or "", name, **query)
+        return self._types[api_version][kind]
 
 
 def side_by_side(ask: Callable[[_T], _R], about: Iterable[_T]) -> list[_R]:
@@ -267,19 +213,16 @@ def _warning(header: str) -> str:
         return text
 
 
-def connect(
-    kubeconfig: Kubeconfig, say: Callable[[str], None] = lambda _: None, login_limit: float = LOGIN_LIMIT
-) -> Api:
+def connect(kubeconfig: Kubeconfig, login_limit: float = LOGIN_LIMIT) -> Api:
     """Return the API of a cluster that answers; close it after use.
 
-    `say` hears of a login that takes longer than some seconds, and what its program prints, such as a code to enter in
-    a browser; it is called in another thread, in the caller's context (`contextvars`). `login_limit` is how long, in
-    seconds, such a login may take. Raises `ClusterUnreachableError` with the cause: no answer, a refused login, a
-    certificate that is not trusted; `NoKubectlError` where there is none.
+    A login that takes longer than some seconds is told on standard error, and what its program prints, such as a code
+    to enter in a browser; `login_limit` is how long, in seconds, it may take. Raises `ClusterUnreachableError` with the
+    cause: no answer, a refused login, a certificate that is not trusted; `NoKubectlError` where there is none.
     """
-    api = Api(_Shared(Proxy.start(kubeconfig), kubeconfig))
+    api = Api(Proxy(kubeconfig), kubeconfig.context)
     try:
-        with api._shared.proxy.telling(say):
+        with api._proxy.telling():
             found = api.request("GET", "/api", limit=login_limit if kubeconfig.login_program else ANSWER_LIMIT)
         if found.code == http.HTTPStatus.UNAUTHORIZED:
             raise ClusterUnreachableError(api.context, "the server does not accept the login (401 Unauthorized)")

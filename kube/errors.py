@@ -7,7 +7,6 @@ KubeError
 ├── UnknownTypeError         the API server does not have this type of object
 ├── TimeLimitError           a program did not end in time
 └── YamlError                a file that is no YAML as Kubernetes reads it (a ValueError, too)
-    └── DuplicateKeyError    a key is given twice in one map
 """
 
 
@@ -16,13 +15,9 @@ class KubeError(Exception):
 
 
 class KubeconfigError(KubeError):
-    """Why there is no cluster to talk to: what was found, what is expected, an example, and the setting to change.
-
-    `key` is the setting: `kubernetes:kubeconfig` or `kubernetes:context`.
-    """
+    """`key` is the setting to change: `kubernetes:kubeconfig` or `kubernetes:context`."""
 
     def __init__(self, key: str, found: str, expected: str, example: str) -> None:
-        self.key, self.found, self.expected, self.example = key, found, expected, example
         super().__init__(f"{key}: {found}; nothing was touched\n      expected: {expected}\n      example:  {example}")
 
 
@@ -41,24 +36,16 @@ class ClusterUnreachableError(KubeError):
 class NoKubectlError(KubeError):
     """There is no kubectl on PATH."""
 
-    def __init__(self) -> None:
-        super().__init__("there is no kubectl on PATH")
-
 
 class UnknownTypeError(KubeError):
     """The API server does not have a type of object."""
 
     def __init__(self, api_version: str, kind: str) -> None:
-        self.api_version, self.kind = api_version, kind
         super().__init__(f'no matches for kind "{kind}" in version "{api_version}"')
 
 
 class TimeLimitError(KubeError):
-    """A program that did not end within its seconds, and was ended with all that it had started."""
-
-    def __init__(self, program: str, seconds: float) -> None:
-        self.program, self.seconds = program, seconds
-        super().__init__(f"{program} did not end within {seconds:g} s and was stopped")
+    """A program did not end within its seconds, and was ended with all that it had started."""
 
 
 class YamlError(KubeError, ValueError):
@@ -68,9 +55,5 @@ class YamlError(KubeError, ValueError):
     """
 
     def __init__(self, place: object, line: int, problem: str) -> None:
-        self.place, self.line, self.problem = str(place), line, problem
+        self.line, self.problem = line, problem
         super().__init__(f"{place}: line {line}: {problem}" if line else f"{place}: {problem}")
-
-
-class DuplicateKeyError(YamlError):
-    """A key that is given twice in one map: which of the two counts is nobody's guess."""

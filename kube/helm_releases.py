@@ -8,10 +8,10 @@ import gzip
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kube import manifests
+from kube import manifests, yaml
 from kube.manifests import ObjectKey
 
 # How many revisions of a release Helm keeps. Its own default; the provider's is "keep all", and each revision is a
@@ -23,25 +23,19 @@ _ROLLBACK: Final = re.compile(r"Rollback to (\d+)")
 Record = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Revision:
-    """One revision: its number, and its objects without their namespace."""
-
-    number: int
-    objects: Mapping[ObjectKey, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class History:
     """What the records of one release say.
 
-    `deployed` is the revision that lies in the cluster, None if none does; `status` is the newest one's ("" for no
-    record at all); `newest` is its number; `owner` describes whose release it is.
+    `deployed` is the number of the revision that lies in the cluster, 0 if none does, and `objects` are its objects
+    without their namespace; `newest` is the number of the newest one, `status` its status ("" for no record at all);
+    `owner` describes whose release it is.
     """
 
-    deployed: Revision | None = None
-    status: str = ""
+    deployed: int = 0
+    objects: Mapping[ObjectKey, Mapping[str, Any]] = field(default_factory=dict)
     newest: int = 0
+    status: str = ""
     owner: str = ""
 
     @property
@@ -77,29 +71,28 @@ def history(secrets: Iterable[Record], namespace: str) -> History:
     ordered = sorted(secrets, key=number)
     if not ordered:
         return History()
-    deployed = [secret for secret in ordered if status(secret) == "deployed"]
-    shown = _revision(deployed[-1], namespace) if deployed else None
-    owner = _owner(ordered, deployed[-1] if deployed else ordered[-1])
-    return History(shown, status(ordered[-1]), number(ordered[-1]), owner)
+    newest = ordered[-1]
+    deployed = next((secret for secret in reversed(ordered) if status(secret) == "deployed"), None)
+    return History(
+        deployed=number(deployed) if deployed else 0,
+        objects=_objects(contents(deployed), namespace) if deployed else {},
+        newest=number(newest),
+        status=status(newest),
+        owner=_owner(ordered, deployed or newest),
+    )
 
 
-def _revision(secret: Record, namespace: str) -> Revision:
-    body = contents(secret)
+def _objects(body: Mapping[str, Any], namespace: str) -> dict[ObjectKey, dict[str, Any]]:
     texts = [body.get("manifest") or "", *(hook["manifest"] for hook in body.get("hooks") or [])]
-    found = [one for text in texts for one in manifests.parse(text)]
-    return Revision(number(secret), manifests.by_key(found, namespace))
+    return manifests.by_key((one for text in texts for one in yaml.load_all(text, "a manifest") if one), namespace)
 
 
-def _description(body: Mapping[str, Any]) -> str:
-    return str((body.get("info") or {}).get("description") or "")
-
-
-def _owner(ordered: list[Record], deployed: Record) -> str:
+def _owner(ordered: Iterable[Record], deployed: Record) -> str:
     """A rollback belongs to whom the restored revision belonged, a recovered one to whom the one before it did."""
     known = {number(secret): secret for secret in ordered}
     at = number(deployed)
     while at in known:
-        text = _description(contents(known[at]))
+        text = str((contents(known[at]).get("info") or {}).get("description") or "")
         rollback = _ROLLBACK.fullmatch(text)
         if not rollback and text != RECOVERED:
             return text

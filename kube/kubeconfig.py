@@ -1,6 +1,7 @@
 """Kubeconfigs: found, read, merged and minified to one context, as kubectl does it."""
 
 import os
+from collections import ChainMap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,26 +9,23 @@ from typing import Any, Final
 from kube import yaml
 from kube.errors import KubeconfigError, YamlError
 
-_FILES_OF_CLUSTER: Final = ("certificate-authority",)
-_FILES_OF_USER: Final = ("client-certificate", "client-key", "tokenFile")
+_PARTS: Final = {"clusters": "cluster", "users": "user", "contexts": "context"}
+_FILES: Final = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 _IMPERSONATION: Final = ("as", "as-groups", "as-uid", "as-user-extra")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kubeconfig:
-    """A kubeconfig of one context. `paths` are the files it came from, `server` is its address, `proxy` "" for none."""
+    """A kubeconfig of one context. `paths` are the files it came from."""
 
     paths: tuple[str, ...]
     context: str
-    server: str
-    proxy: str
     content: dict[str, Any]
 
     @property
     def login_program(self) -> str:
         """The program that logs in (`exec`), which may have to wait for the user; "" for none."""
-        (user,) = self.content["users"]
-        return str((user["user"].get("exec") or {}).get("command") or "")
+        return str((self.content["users"][0]["user"].get("exec") or {}).get("command") or "")
 
     def text(self, account: str = "") -> str:
         """Return the contents as a provider takes them; with `account`, every request is made as that user.
@@ -35,13 +33,12 @@ class Kubeconfig:
         Whom the user's own kubeconfig impersonates is left out then: with groups of its own, `system:masters` say, the
         rights of `account` would mean nothing.
         """
-        if not account:
-            return yaml.dump(self.content, sort_keys=True)
-        users = [
-            {**one, "user": {**{k: v for k, v in one["user"].items() if k not in _IMPERSONATION}, "as": account}}
-            for one in self.content["users"]
-        ]
-        return yaml.dump({**self.content, "users": users}, sort_keys=True)
+        content = self.content
+        if account:
+            (one,) = content["users"]
+            user = {name: value for name, value in one["user"].items() if name not in _IMPERSONATION}
+            content = {**content, "users": [{**one, "user": {**user, "as": account}}]}
+        return yaml.dump(content, sort_keys=True)
 
 
 def find(path: str = "", context: str = "") -> Kubeconfig:
@@ -54,48 +51,59 @@ def find(path: str = "", context: str = "") -> Kubeconfig:
     paths = [path] if path else os.environ.get("KUBECONFIG", "").split(os.pathsep)
     places = [Path(p).expanduser() for p in paths if p] or [Path("~/.kube/config").expanduser()]
     there = [p for p in places if p.is_file()]
+    names = ", ".join(map(str, there or places))
     if not there:
         raise KubeconfigError(
             "kubernetes:kubeconfig",
-            f"there is no file {_names(places)}",
+            f"there is no file {names}",
             "a kubeconfig: start your cluster (`minikube start`), or name the file",
             "pulumi config set kubernetes:kubeconfig ~/.kube/config",
         )
-    merged = _merge([_parse(p) for p in there])
-    known = sorted(merged["contexts"])
-    name = context or merged["current-context"]
-    if name not in merged["contexts"]:
+    read = [_parse(p) for p in there]
+    clusters, users, contexts = (ChainMap(*(one[part] for one in read)) for part in _PARTS)
+    name = context or next(filter(None, (one["current-context"] for one in read)), "")
+    if name not in contexts:
+        known = sorted(contexts)
         raise KubeconfigError(
             "kubernetes:context",
-            f"{_names(there)} has no context {name!r}" if name else f"{_names(there)} has no current context",
+            f"{names} has no context {name!r}" if name else f"{names} has no current context",
             f"one of its contexts: {', '.join(known) or 'it has none'}",
             f"pulumi config set kubernetes:context {known[0] if known else 'minikube'}",
         )
-    return _minify(merged, name, there)
+    chosen = contexts[name]
+    cluster, user = clusters.get(chosen.get("cluster"), {}), users.get(chosen.get("user"))
+    if not cluster.get("server") or user is None:
+        raise KubeconfigError(
+            "kubernetes:context",
+            f"context {name} of {names} names a cluster or user that is not there",
+            "a context that kubectl can use",
+            f"kubectl --context {name} version",
+        )
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "clusters": [{"name": chosen["cluster"], "cluster": cluster}],
+        "users": [{"name": chosen["user"], "user": user}],
+        "contexts": [{"name": name, "context": chosen}],
+    }
+    return Kubeconfig(paths=tuple(map(str, there)), context=name, content=content)
 
 
 def _parse(path: Path) -> dict[str, Any]:
+    why = ""
     try:
         content = yaml.load(path.read_bytes(), path)
-        if not isinstance(content, dict):
-            raise TypeError
-        return {
-            "current-context": content.get("current-context") or "",
-            "clusters": {
-                c["name"]: _absolute(c["cluster"] or {}, _FILES_OF_CLUSTER, path) for c in content.get("clusters") or []
-            },
-            "users": {u["name"]: _absolute(u["user"] or {}, _FILES_OF_USER, path) for u in content.get("users") or []},
-            "contexts": {c["name"]: dict(c["context"] or {}) for c in content.get("contexts") or []},
+        parts = {
+            part: {one["name"]: _absolute(one[kind] or {}, path) for one in content.get(part) or []}
+            for part, kind in _PARTS.items()
         }
+        return {**parts, "current-context": content.get("current-context")}
     except YamlError as error:
-        raise _no_kubeconfig(path, f" (line {error.line}: {error.problem})") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        # The text of the cause may quote the file, and the file holds credentials.
-        raise _no_kubeconfig(path) from None
-
-
-def _no_kubeconfig(path: Path, why: str = "") -> KubeconfigError:
-    return KubeconfigError(
+        why = f" (line {error.line}: {error.problem})"
+    except (OSError, TypeError, KeyError, AttributeError):
+        pass  # the text of the cause may quote the file, and the file holds credentials
+    raise KubeconfigError(
         "kubernetes:kubeconfig",
         f"{path} is not a kubeconfig{why}",
         "a YAML file with clusters, users and contexts",
@@ -103,51 +111,12 @@ def _no_kubeconfig(path: Path, why: str = "") -> KubeconfigError:
     )
 
 
-def _absolute(part: dict[str, Any], files: tuple[str, ...], path: Path) -> dict[str, Any]:
+def _absolute(part: dict[str, Any], path: Path) -> dict[str, Any]:
     """Make absolute what a kubeconfig names relative to itself, since its contents will stand elsewhere."""
     folder = path.resolve().parent
-    named: dict[str, Any] = {k: str(folder / v) if k in files and v else v for k, v in part.items()}
+    named: dict[str, Any] = {k: str(folder / v) if k in _FILES and v else v for k, v in part.items()}
     login = named.get("exec") or {}
     # As client-go does: a command with a slash lies beside the file, one without is looked for on PATH.
     if os.sep in login.get("command", ""):
         named["exec"] = {**login, "command": str(folder / login["command"])}
     return named
-
-
-def _merge(configs: list[dict[str, Any]]) -> dict[str, Any]:
-    merged: dict[str, Any] = {"current-context": "", "clusters": {}, "users": {}, "contexts": {}}
-    for config in configs:
-        merged["current-context"] = merged["current-context"] or config["current-context"]
-        for part in ("clusters", "users", "contexts"):
-            merged[part] = {**config[part], **merged[part]}
-    return merged
-
-
-def _names(places: list[Path]) -> str:
-    return ", ".join(map(str, places))
-
-
-def _minify(merged: dict[str, Any], name: str, places: list[Path]) -> Kubeconfig:
-    context = merged["contexts"][name]
-    cluster, user = merged["clusters"].get(context.get("cluster")), merged["users"].get(context.get("user"))
-    if not cluster or not cluster.get("server") or user is None:
-        raise KubeconfigError(
-            "kubernetes:context",
-            f"context {name} of {_names(places)} names a cluster or user that is not there",
-            "a context that kubectl can use",
-            f"kubectl --context {name} version",
-        )
-    return Kubeconfig(
-        paths=tuple(map(str, places)),
-        context=name,
-        server=cluster["server"],
-        proxy=cluster.get("proxy-url") or "",
-        content={
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": name,
-            "clusters": [{"name": context["cluster"], "cluster": cluster}],
-            "users": [{"name": context["user"], "user": user}],
-            "contexts": [{"name": name, "context": context}],
-        },
-    )

@@ -6,14 +6,13 @@ Pure functions. An object is a dict as the API knows it.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from kube import yaml
-
 Object = Mapping[str, Any]
 # On every object that the program makes itself (Helm labels its own), so that `kubectl get -l` finds them. A name of
 # Kubernetes itself ("Recommended Labels").
 OWN_LABELS: Final = {"app.kubernetes.io/managed-by": "pulumi"}
 WORKLOADS: Final = ("DaemonSet", "Deployment", "StatefulSet")
 _HOOK: Final = "helm.sh/hook"
+_TESTS: Final = {"test", "test-success", "test-failure"}
 # Kinds of charts that live outside any namespace.
 CLUSTER_WIDE: Final = frozenset(
     {
@@ -36,24 +35,17 @@ class ObjectKey(NamedTuple):
         return f"{self.kind}/{self.name}" + (f" in {self.namespace}" if self.namespace else "")
 
 
-def parse(manifest: str) -> list[dict[str, Any]]:
-    """Return the objects of a rendered manifest, a YAML stream. Raises `YamlError`.
-
-    Not strict: a chart that gives a key twice is installed like any other, and what it installed must be readable.
-    """
-    return [found for found in yaml.load_all(manifest, "a manifest", strict=False) if found]
-
-
 def by_key(found: Iterable[Object], namespace: str) -> dict[ObjectKey, dict[str, Any]]:
     """Return objects by their keys, for a release in `namespace`: none of them names that namespace any more.
 
     A manifest may leave it out and a rendered object has it. Hooks for `helm test` are left out: no install runs them.
     """
-    installed = [one for one in found if not hooks(one) or hooks(one) - {"test", *_TESTS}]
-    return {key_of(one, namespace): _bare(one, namespace) for one in installed}
-
-
-_TESTS: Final = ("test-success", "test-failure")
+    result = {}
+    for one in found:
+        if not hooks(one) or hooks(one) - _TESTS:
+            about = {k: v for k, v in one["metadata"].items() if k != "namespace" or v != namespace}
+            result[key_of(one, namespace)] = {**one, "metadata": about}
+    return result
 
 
 def hooks(one: Object) -> set[str]:
@@ -68,19 +60,15 @@ def key_of(one: Object, namespace: str) -> ObjectKey:
     return ObjectKey(one["kind"], one["metadata"]["name"], "" if own == namespace else own)
 
 
-def _bare(one: Object, namespace: str) -> dict[str, Any]:
-    about = {k: v for k, v in one["metadata"].items() if k != "namespace" or v != namespace}
-    return {**one, "metadata": about}
-
-
 def pod_template(workload: Object) -> dict[str, Any]:
     """Return the pods of a workload as it describes them."""
-    return dict(workload["spec"]["template"])
+    return dict((workload.get("spec") or {}).get("template") or {})
 
 
 def has_pods(one: Object) -> bool:
     """Return whether an object is a workload that is to have pods."""
-    return one["kind"] in WORKLOADS and one["spec"].get("replicas") != 0
+    spec = one.get("spec")
+    return one["kind"] in WORKLOADS and isinstance(spec, Mapping) and spec.get("replicas") != 0
 
 
 def plural(kind: str) -> str:

@@ -11,6 +11,13 @@ def at(path: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+def get(values: Any, path: str) -> Any:
+    """Return what stands at a dotted path; None if nothing does."""
+    for name in path.split("."):
+        values = values.get(name) if isinstance(values, Mapping) else None
+    return values
+
+
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return a fresh dict: maps are merged, anything else of `over` wins."""
     result = dict(under)

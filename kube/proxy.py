@@ -1,17 +1,18 @@
 """`kubectl proxy` on a private Unix socket: how it is started, asked, heard, and ended on every way out."""
 
 import contextlib
-import contextvars
 import http.client
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +25,8 @@ _START_LIMIT: Final = 15.0
 _SILENT: Final = 3.0
 # Seconds until kubectl has ended, else it is killed.
 _STOP_LIMIT: Final = 5.0
-# The longest path that a Unix socket may have on every system (macOS: 104 bytes with its end).
-_LONGEST: Final = 100
+# Below a folder with a longer path no socket fits: its own may have 103 bytes on macOS, 22 of them in our folder.
+_LONGEST: Final = 80
 _LONGEST_LINE: Final = 400
 # How many of the last lines are shown with an error.
 _LAST: Final = 5
@@ -58,35 +59,35 @@ class _Connection(http.client.HTTPConnection):
 
 
 class Proxy:
-    """A running `kubectl proxy`; `socket` is the path at which it serves the API."""
+    """A running `kubectl proxy`, started for the context of a kubeconfig; it serves the API at the path `socket`.
 
-    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path, kubeconfig: Kubeconfig) -> None:
-        self._process, self._folder, self._kubeconfig = process, folder, kubeconfig
-        self.socket = str(folder / "api")
-        self._lines: list[str] = []
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+    Raises `ClusterUnreachableError` if it does not start, and `NoKubectlError`.
+    """
 
-    @classmethod
-    def start(cls, kubeconfig: Kubeconfig) -> "Proxy":
-        """Start one for the context of a kubeconfig. Raises `ClusterUnreachableError` and `NoKubectlError`."""
+    def __init__(self, kubeconfig: Kubeconfig) -> None:
         program = shutil.which("kubectl")
         if program is None:
-            raise NoKubectlError
-        folder = _private_folder()
-        command = [program, "proxy", f"--unix-socket={folder / 'api'}", "--context", kubeconfig.context]
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", _SCRIPT, "kubectl-proxy", str(folder), *command],
+            raise NoKubectlError("there is no kubectl on PATH")
+        self._kubeconfig = kubeconfig
+        folder = tempfile.gettempdir()
+        short = len(os.fsencode(folder)) <= _LONGEST
+        # Nobody else can look into it.
+        self._folder = Path(tempfile.mkdtemp(prefix="binderhub-", dir=folder if short else "/tmp"))
+        self.socket = str(self._folder / "api")
+        command = [program, "proxy", f"--unix-socket={self.socket}", "--context", kubeconfig.context]
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", _SCRIPT, "kubectl-proxy", self._folder, *command],
             env={**os.environ, "KUBECONFIG": os.pathsep.join(kubeconfig.paths)},
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
-        proxy = cls(process, folder, kubeconfig)
+        self._lines: list[str] = []
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         try:
-            proxy._wait()
+            self._wait()
         except BaseException:
-            proxy.stop()
+            self.stop()
             raise
-        return proxy
 
     def _wait(self) -> None:
         limit = time.monotonic() + _START_LIMIT
@@ -131,9 +132,12 @@ class Proxy:
         raise ClusterUnreachableError(self._kubeconfig.context, f"{cause}: {said}" if said else cause)
 
     @contextlib.contextmanager
-    def telling(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Tell the user, during a `with` block, that a login takes its time, and what its program prints."""
-        over = threading.Event()
+    def telling(self) -> Iterator[None]:
+        """Tell the user, during a `with` block, that a login takes its time, and what its program prints.
+
+        On standard error: Pulumi's log waits until the program gives way, which it does not before the login's end.
+        """
+        over, say = threading.Event(), partial(print, file=sys.stderr, flush=True)
 
         def tell() -> None:
             if over.wait(_SILENT):
@@ -146,8 +150,7 @@ class Proxy:
                     say(f"  {line}")
                     told += 1
 
-        # Pulumi keeps what its log needs in context variables, which a thread does not inherit.
-        teller = threading.Thread(target=contextvars.copy_context().run, args=[tell], daemon=True)
+        teller = threading.Thread(target=tell, daemon=True)
         teller.start()
         try:
             yield
@@ -167,15 +170,6 @@ class Proxy:
         self._process.wait()
         self._listener.join(_STOP_LIMIT)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _private_folder() -> Path:
-    """Make a folder that nobody else can look into, with a path that is short enough for a socket."""
-    folder = Path(tempfile.mkdtemp(prefix="binderhub-"))
-    if len(os.fsencode(folder / "api")) <= _LONGEST:
-        return folder
-    folder.rmdir()
-    return Path(tempfile.mkdtemp(prefix="binderhub-", dir="/tmp"))
 
 
 def one_line(text: str) -> str:

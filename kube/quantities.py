@@ -5,10 +5,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-_NUMBER: Final = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
-
-_POWER: Final = re.compile(r"[eE][-+]?[0-9]+")
-
+_QUANTITY: Final = re.compile(r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][-+]?[0-9]+)|([numkMGTPE]|[KMGTPE]i)?)")
 _SUFFIXES: Final = {
     "n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("0.001"), "": Decimal(1),
     **{sign: Decimal(10 ** (3 * power)) for power, sign in enumerate("kMGTPE", 1)},
@@ -18,14 +15,11 @@ _SUFFIXES: Final = {
 
 def quantity(text: Any) -> Decimal:
     """Return a quantity of Kubernetes (`200m`, `1.5Gi`, `1e3`, 2) as a number. Raises ValueError if it is none."""
-    whole = str(text)
-    number = _NUMBER.match(whole)
-    suffix = whole[number.end() :] if number else ""
-    if number and _POWER.fullmatch(suffix):
-        return Decimal(whole)
-    if not number or suffix not in _SUFFIXES:
-        raise ValueError(whole)
-    return Decimal(number[0]) * _SUFFIXES[suffix]
+    found = _QUANTITY.fullmatch(str(text))
+    if not found:
+        raise ValueError(text)
+    number, power, suffix = found.groups("")
+    return Decimal(number + power) * _SUFFIXES[suffix]
 
 
 def summed(amounts: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
@@ -39,11 +33,11 @@ def summed(amounts: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
 
 def told(*amounts: Decimal) -> list[str]:
     """Return amounts as people write them (`1.5Gi`, `3`), as exactly as it takes to tell them apart."""
-    for units in (("Gi", "Mi"), ("Mi",), ("Ki",)):
+    for units in (("Gi", "Mi"), ("Mi",), ("Ki",), ()):
         texts = [_rounded(amount, units) for amount in amounts]
         if len({*texts}) == len({*amounts}):
-            return texts
-    return [_rounded(amount, ()) for amount in amounts]
+            break
+    return texts
 
 
 def _rounded(amount: Decimal, units: Iterable[str]) -> str:

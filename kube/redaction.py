@@ -7,12 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 _LONGEST: Final = 600
-
 _HIDDEN: Final = "[secret]"
-
 # Of letters: anything as short stands in every text.
 _SHORTEST: Final = 2
-
 # A line of a secret this short ("}", "else:") tells nothing by itself.
 _SHORTEST_LINE: Final = 4
 

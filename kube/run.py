@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -46,20 +45,17 @@ def run(
     `stdin`. It has a session of its own: Ctrl-C reaches this process alone, which then ends the whole session, as it
     does after `seconds` (None: no limit). Raises `TimeLimitError`, and `FileNotFoundError` where there is no program.
     """
-    path = None if environment is None else environment.get("PATH", "")
-    program = shutil.which(command[0], path=path) or command[0]
     with subprocess.Popen(
-        [program, *command[1:]], env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        command, env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
     ) as process:  # fmt: skip
         try:
             out, err = process.communicate(stdin, timeout=seconds)
         except subprocess.TimeoutExpired:
-            _end(process)
-            raise TimeLimitError(str(command[0]), seconds or 0) from None
-        except BaseException:
-            _end(process)
-            raise
+            raise TimeLimitError(f"{command[0]} did not end within {seconds:g} s and was stopped") from None
+        finally:
+            if process.returncode is None:
+                _end(process)
     return Result(process.returncode, out, err)
 
 

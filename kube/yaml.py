@@ -5,33 +5,34 @@ Helm read with: `on` and `y` are true, 0123 is 83, 1_000 and 1e+06 are numbers; 
 than these two: a key that is given twice, or that is no text, is an error instead of a surprise.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
 
-from kube.errors import DuplicateKeyError, YamlError
+from kube.errors import YamlError
 
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXT: Final = f"{_TAG}str"
+_MAP: Final = f"{_TAG}map"
+_LIST: Final = f"{_TAG}seq"
 # The tag that the loader below gives to what stands there without quotes and without a tag.
 _PLAIN: Final = "plain"
+_SCALARS: Final = (_TEXT, _PLAIN, *(f"{_TAG}{name}" for name in ("int", "float", "bool", "null")))
 _WORDS: Final[dict[str, bool | None]] = {
     **{form: True for word in ("y", "yes", "true", "on") for form in (word, word.title(), word.upper())},
     **{form: False for word in ("n", "no", "false", "off") for form in (word, word.title(), word.upper())},
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
 }
-_TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "int": (int,), "float": (int, float), "bool": (bool,), "null": (type(None),)
-}  # fmt: skip
-_FIRST_OF_NUMBERS: Final = frozenset("-+.0123456789")
+_NUMBER: Final = re.compile(r"[-+.0-9]")
+_OCTAL: Final = re.compile(r"([-+]?)0([0-7]+)")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INT: Final = re.compile(r"([-+]?)(?:(0[xX])([0-9a-fA-F]+)|(0[bB])([01]+)|(0[oO]?)([0-7]+)|([1-9][0-9]*|0))")
 # JSON as Go writes it gives a whole number its digits below this, an exponent from here on.
 _WHOLE_BELOW: Final = 1e21
-# Go's yaml calls it "excessive aliasing" when more than so many values come out of anchors.
-_MOST_OF_ANCHORS: Final = 400_000
+# Without a limit, a few lines of anchors that stand for anchors fill the memory.
+_MOST_VALUES: Final = 400_000
 _QUOTED: Final = re.compile(r"""\s*(?:'.*?'|".*?")""")
 
 
@@ -41,7 +42,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     def resolve(self, kind: type[yaml.Node], _value: Any, implicit: Any) -> str:
         if kind is yaml.ScalarNode:
             return _PLAIN if implicit[0] else _TEXT
-        return f"{_TAG}map" if kind is yaml.MappingNode else f"{_TAG}seq"
+        return _MAP if kind is yaml.MappingNode else _LIST
 
 
 class _Dumper(yaml.SafeDumper):
@@ -58,18 +59,10 @@ def load(text: str | bytes, place: object) -> Any:
 
     `place` names the file in errors. Raises `YamlError`, for a second document, too.
     """
-    found = load_all(text, place)
+    found = list(load_all(text, place, strict=True))
     if len(found) > 1:
         raise YamlError(place, 0, "holds more than one document")
     return found[0] if found else None
-
-
-def load_all(text: str | bytes, place: object, *, strict: bool = True) -> list[Any]:
-    """Return what the documents of a stream hold. Raises `YamlError`.
-
-    Without `strict`, as Kubernetes takes it: the last of two equal keys counts, and the key 80 is the text "80".
-    """
-    return list(_documents(text, place, strict))
 
 
 def dump(value: Any, *, sort_keys: bool = False) -> str:
@@ -77,7 +70,12 @@ def dump(value: Any, *, sort_keys: bool = False) -> str:
     return str(yaml.dump(value, Dumper=_Dumper, sort_keys=sort_keys))
 
 
-def _documents(text: str | bytes, place: object, strict: bool) -> Iterator[Any]:
+def load_all(text: str | bytes, place: object, *, strict: bool = False) -> Iterator[Any]:
+    """Yield what the documents of a stream hold. Raises `YamlError`.
+
+    Without `strict` as Kubernetes takes it, since what a chart has installed must be readable: the last of two equal
+    keys counts, and the key 80 is the text "80".
+    """
     try:
         loader = _Loader(text)
         while loader.check_node():
@@ -102,43 +100,23 @@ class _Document:
 
     def __init__(self, place: object, strict: bool) -> None:
         self._place, self._strict = place, strict
-        # Maps and lists by identity: those met before (an alias leads to the same node), and those not yet complete.
-        self._met: set[int] = set()
+        self._values = 0
+        # The maps and lists that are not yet complete: an alias leads to the same node.
         self._open: set[int] = set()
-        self._aliases = self._from_anchors = 0
 
     def value(self, node: yaml.Node) -> Any:
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            raise self._error(node, f"more than {_MOST_VALUES} values, with what the anchors stand for")
+        if node.tag not in (_SCALARS if isinstance(node, yaml.ScalarNode) else (_MAP, _LIST)):
+            raise self._error(node, "a tag (!...) that Kubernetes does not know")
         if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node)
-        if node.tag not in (f"{_TAG}map", f"{_TAG}seq"):
-            raise self._unknown_tag(node)
-        at = id(node)
-        is_alias = at in self._met
-        if at in self._open:
+            return node.value if node.tag == _TEXT else _plain(node.value)
+        if id(node) in self._open:
             raise self._error(node, "an anchor holds itself")
-        self._met.add(at)
-        self._open.add(at)
-        self._aliases += is_alias
-        if self._aliases:
-            self._from_anchors += len(node.value)
-            if self._from_anchors > _MOST_OF_ANCHORS:
-                raise self._error(node, f"anchors stand for more than {_MOST_OF_ANCHORS} values")
+        self._open.add(id(node))
         found = self._map(node) if isinstance(node, yaml.MappingNode) else [self.value(one) for one in node.value]
-        self._aliases -= is_alias
-        self._open.remove(at)
-        return found
-
-    def _scalar(self, node: yaml.ScalarNode) -> Any:
-        if node.tag == _TEXT:
-            return node.value
-        found = _plain(node.value)
-        if node.tag == _PLAIN:
-            return found
-        wanted = _TYPES.get(node.tag.removeprefix(_TAG))
-        if not wanted:
-            raise self._unknown_tag(node)
-        if not isinstance(found, wanted) or (isinstance(found, bool) and bool not in wanted):
-            raise self._error(node, "a value is not what its tag says")
+        self._open.remove(id(node))
         return found
 
     def _map(self, node: yaml.MappingNode) -> dict[str, Any]:
@@ -152,11 +130,9 @@ class _Document:
                 found.update(merged)
                 continue
             key = self._key(key_node)
-            line = key_node.start_mark.line + 1
             if key in lines and self._strict:
-                problem = f"key `{key}` is given twice, first in line {lines[key]}"
-                raise DuplicateKeyError(self._place, line, problem)
-            lines[key] = line
+                raise self._error(key_node, f"key `{key}` is given twice, first in line {lines[key]}")
+            lines[key] = key_node.start_mark.line + 1
             found[key] = self.value(value_node)
         return found
 
@@ -178,30 +154,23 @@ class _Document:
             raise self._error(node, f"key `{node.value}` is no text; put it in quotes")
         return str(key).lower() if isinstance(key, bool) else str(key)
 
-    def _unknown_tag(self, node: yaml.Node) -> YamlError:
-        return self._error(node, "a tag (!...) that Kubernetes does not know")
-
     def _error(self, node: yaml.Node, problem: str) -> YamlError:
         return YamlError(self._place, node.start_mark.line + 1, problem)
 
 
 def _plain(text: str) -> Any:
     """Return what a scalar without quotes means."""
-    if text[:1] in _FIRST_OF_NUMBERS and text:
-        return _number(text)
-    return _WORDS.get(text, text)
+    return _number(text) if _NUMBER.match(text) and text.isascii() else _WORDS.get(text, text)
 
 
 def _number(text: str) -> int | float | str:
     """Return the number that a text is, or the text. Whole numbers are ints, 1e+06 too: JSON writes 1000000."""
     digits = text.replace("_", "")
-    if whole := _INT.fullmatch(digits):
-        sign, _, base16, _, base2, _, base8, base10 = whole.groups()
-        for part, base in ((base16, 16), (base2, 2), (base8, 8), (base10, 10)):
-            if part:
-                number = int(f"{sign}{part}", base)
-                if -(2**63) <= number < 2**64:
-                    return number
+    octal = _OCTAL.fullmatch(digits)
+    with contextlib.suppress(ValueError):
+        number = int(f"{octal[1]}0o{octal[2]}" if octal else digits, 0)
+        if -(2**63) <= number < 2**64:
+            return number
     if not _FLOAT.fullmatch(digits):
         return text
     real = float(digits)

@@ -34,8 +34,7 @@ class Pulumi:
 
     def export(self) -> State:
         """Return the state; its secrets stay encrypted."""
-        state: State = json.loads(self("stack", "export"))
-        return state
+        return dict(json.loads(self("stack", "export")))
 
     def put(self, state: Mapping[str, Any]) -> None:
         """Write the state back. Pulumi first decrypts it, then takes the lock: an error leaves all as it was."""
@@ -46,8 +45,3 @@ class Pulumi:
         config = json.loads(self("config", "--json"))
         path, context = (config.get(f"kubernetes:{key}", {}).get("value") or "" for key in ("kubeconfig", "context"))
         return path, context
-
-
-def on_stack(name: str) -> Pulumi:
-    """Return Pulumi on the stack `name`, or ("") on the one that is selected in this folder."""
-    return Pulumi(name or Pulumi("")("stack", "--show-name").strip())

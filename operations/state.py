@@ -5,9 +5,9 @@ from typing import Any, Final
 
 RELEASE: Final = "kubernetes:helm.sh/v3:Release"
 NAMESPACE: Final = "kubernetes:core/v1:Namespace"
-_KUBERNETES: Final = "kubernetes:"
 
 State = dict[str, Any]
+Resource = Mapping[str, Any]
 
 
 def resources(state: State) -> list[dict[str, Any]]:
@@ -17,18 +17,15 @@ def resources(state: State) -> list[dict[str, Any]]:
 
 def is_object(kind: str) -> bool:
     """Return whether a type of the state lies in the cluster: a Helm release, too."""
-    return kind.startswith(_KUBERNETES)
+    return kind.startswith("kubernetes:")
 
 
-def plain_objects(state: State) -> list[Mapping[str, Any]]:
+def plain_objects(state: State) -> list[Resource]:
     """Return the inputs of the objects that the program makes itself, without those that are about to be deleted."""
-    return [r["inputs"] for r in resources(state) if is_object(r["type"]) and r["type"] != RELEASE and not _old(r)]
+    found = (r for r in resources(state) if is_object(r["type"]) and not r.get("delete"))
+    return [r["inputs"] for r in found if r["type"] != RELEASE]
 
 
-def release(state: State) -> Mapping[str, Any] | None:
+def release(state: State) -> Resource | None:
     """Return the resource of the Helm release; None if the state has none."""
-    return next((r for r in resources(state) if r["type"] == RELEASE and not _old(r)), None)
-
-
-def _old(resource: Mapping[str, Any]) -> bool:
-    return bool(resource.get("delete"))
+    return next((r for r in resources(state) if r["type"] == RELEASE and not r.get("delete")), None)

@@ -7,8 +7,8 @@ lists every violation. It changes nothing, and outside of previews it does nothi
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pulumi
@@ -24,7 +24,7 @@ from kube.redaction import Mask
 from preflight import diff, dry_run, rbac, render, report, spawned_pods
 from preflight.diff import Change
 from preflight.questions import Question
-from preflight.violations import RenderingError, Violation, ViolationsError, advised, masked
+from preflight.violations import RenderingError, Violation, ViolationsError, advised
 
 # Stands for a value that is known only later; as long as a token, so that it differs from the live one.
 _PLACEHOLDER: Final = "x" * 64
@@ -35,15 +35,16 @@ _Objects = Mapping[ObjectKey, Object]
 class Subject:
     """What is checked.
 
-    `values` may have outputs at their leaves. `api` is None where nobody can be asked; `provider` renders, with the
-    user's own rights. `account` is the user name that installs, `description` how Helm's record says whose release it
-    is, and `beside` are the objects that Pulumi itself makes. `bound` is the id of the binding that gives the account
-    its rights, and `installed` the id of the release: each unknown until it is made.
+    `values` may have outputs at their leaves. `api` is None where nobody can be asked; `nodes` returns the nodes;
+    `provider` renders, with the user's own rights. `account` is the user name that installs, `description` how Helm's
+    record says whose release it is, and `beside` are the objects that Pulumi itself makes. `bound` is the id of the
+    binding that gives the account its rights, and `installed` the id of the release: each unknown until it is made.
     """
 
     settings: Settings
     values: Mapping[str, Any]
     api: Api | None
+    nodes: Callable[[], Answer]
     provider: pulumi.ProviderResource
     account: str
     description: str
@@ -61,7 +62,7 @@ def check(subject: Subject) -> None:
     async def run(known: list[Any]) -> None:
         values, *ids = known
         mask = Mask([text for leaf in secrets for text in await _secret_texts(leaf)])
-        await _Check(subject, _filled(values), mask, *map(_is_known, ids)).run()
+        await _Check(subject, _filled(values), mask, *(not isinstance(one, Unknown) for one in ids)).run()
 
     known = pulumi.Output.all(dict(subject.values), subject.bound, subject.installed)
     known.apply(run, run_with_unknowns=True)  # type: ignore[arg-type]
@@ -73,10 +74,6 @@ async def _secret_texts(leaf: pulumi.Output[Any]) -> list[str]:
         return []
     value = await leaf.future(with_unknowns=True)
     return [text for _, text in leaves({"secret": value}) if isinstance(text, str)]
-
-
-def _is_known(value: Any) -> bool:
-    return not isinstance(value, Unknown)
 
 
 def _filled(value: Any) -> Any:
@@ -116,31 +113,33 @@ class _Check:
             raise pulumi.RunError(str(error)) from None
 
     async def _run(self) -> None:
-        user = self.subject.api
+        subject, user = self.subject, self.subject.api
         if user is None:
             pulumi.log.warn("server checks skipped: there is no kubectl on PATH; the chart alone was checked")
             await self._render()
             return
-        account = user.acting_as(self.subject.account) if self.bound else user
+        account = user.acting_as(subject.account) if self.bound else user
         history, new = await self._collect(user, account)
-        if isinstance(history, Answer):
-            found = await asyncio.to_thread(self._lacking, user, history, new)
-            raise self._error(found)
+        if isinstance(history, Answer):  # told with all that `up` would lack
+            unread = Violation("", f"Helm's records of {self.name} cannot be read: {history.message}")
+            raise self._error([unread, *await asyncio.to_thread(self._ask, user, user, KEPT + 1, {}, new, [])])
         if history.unfinished:
             raise self._error([report.unfinished(history, self.name)])
-        old = history.deployed.objects if history.deployed else {}
+        old = history.objects
         changes = await self._changes(old, new)
         if changes:
             pulumi.log.info(report.line(self.given.release, changes, old, new))
-        subject = self.subject
+        if changes and history.status == "failed":
+            pulumi.log.warn(f"{self.given.release}: its last operation failed, so more may change than is listed here")
         found = report.ownership(history, self.name, subject.description, self.installed, self.given.adopt_release)
-        found += await asyncio.to_thread(self._ask, user, account, history, old, new, changes)
+        found += await asyncio.to_thread(self._ask, user, account, history.newest + 1, old, new, changes)
         if found:
             raise self._error(found)
 
     def _error(self, found: Sequence[Violation]) -> ViolationsError:
         told = [advised(one, self.given.namespace, self.values) for one in found]
-        return ViolationsError(self.name, masked(self.mask, told))
+        hidden = [replace(one, reason=self.mask(one.reason), advice=self.mask(one.advice)) for one in told]
+        return ViolationsError(self.name, hidden)
 
     async def _collect(self, user: Api, account: Api) -> tuple[History | Answer, dict[ObjectKey, Any]]:
         """Read Helm's releases and render, side by side; a refused reading is returned as it is."""
@@ -157,7 +156,7 @@ class _Check:
         try:
             return await render.render(given.chart, given.release, given.namespace, self.values, self.subject.provider)
         except RenderingError as error:
-            raise ViolationsError(self.name, masked(self.mask, error.violations)) from None
+            raise self._error(error.violations) from None
 
     async def _changes(self, old: _Objects, new: dict[ObjectKey, dict[str, Any]]) -> list[Change]:
         """Compare. What is random in the chart (a second rendering tells) counts as it is now."""
@@ -167,42 +166,36 @@ class _Check:
         new.update(diff.without_random(old, new, await self._render()))
         return diff.changes(old, new)
 
-    def _lacking(self, user: Api, refused: Answer, new: _Objects) -> list[Violation]:
-        """Return which rights `up` would lack, for a user who may not even read Helm's records."""
-        unread = Violation("", f"Helm's records of {self.name} cannot be read: {refused.message}")
-        # What the user makes is asked about; what tiller does, its role tells.
-        question = self._question(user, user, History(newest=KEPT), {}, {}, [])
-        of_role = rbac.of_role(user, self.given.tiller, new.values())
-        return [unread, *of_role, *dry_run.ask(question).violations]
-
     def _ask(
-        self, user: Api, account: Api, history: History, old: _Objects, new: _Objects, changes: list[Change]
+        self, user: Api, account: Api, revision: int, old: _Objects, new: _Objects, changes: list[Change]
     ) -> list[Violation]:
-        found = [] if self.bound else rbac.of_role(user, self.given.tiller, new.values())
-        if not changes:
-            return found
-        if history.status == "failed":
-            pulumi.log.warn(f"{self.given.release}: its last operation failed, so more may change than is listed here")
-        findings = dry_run.ask(self._question(user, account, history, old, new, changes))
-        for warning in findings.warnings:
-            pulumi.log.warn(self.mask(warning))
-        return [*found, *findings.violations]
+        """Ask the server about a change, show its warnings, and return the violations.
 
-    def _question(
-        self, user: Api, account: Api, history: History, old: _Objects, new: _Objects, changes: list[Change]
-    ) -> Question:
-        namespace = self.given.namespace
-        return Question(
+        Where the user is to ask in tiller's place, tiller's role tells what tiller may do.
+        """
+        given, subject = self.given, self.subject
+        found = list(rbac.of_role(user, given.tiller, new.values())) if account is user else []
+        if old and not changes:
+            return found
+        question = Question(
             user=user,
             account=account,
-            release=self.given.release,
-            namespace=namespace,
-            exists=bool(old) or dry_run.namespace_exists(user, namespace),
+            nodes=subject.nodes,
+            release=given.release,
+            namespace=given.namespace,
+            # Where nobody may tell, it is taken to be there.
+            exists=bool(old) or user.get("v1", "Namespace", given.namespace).reason != "NotFound",
             old=old,
             new=new,
             changes=changes,
-            next_revision=history.newest + 1,
-            own=[] if old and self.bound else self.subject.beside,
-            empty_pools="emptyNodePool" in self.given.accepted_risks,
+            next_revision=revision,
+            own=[] if old and self.bound else subject.beside,
+            empty_pools="emptyNodePool" in given.accepted_risks,
             spawned=spawned_pods.pods(self.values),
         )
+        for one in dry_run.ask(question):
+            if isinstance(one, Violation):
+                found.append(one)
+            else:
+                pulumi.log.warn(self.mask(one))
+        return found

@@ -3,8 +3,9 @@
 Pure functions. An object is a dict as the API knows it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Final
 
 from kube.manifests import WORKLOADS, Object, ObjectKey, pod_template
@@ -12,7 +13,6 @@ from kube.manifests import WORKLOADS, Object, ObjectKey, pod_template
 _POLICY: Final = "helm.sh/resource-policy"
 # Kinds whose contents charts sum up in an annotation of the pods that use them.
 _SUMMED_UP: Final = ("ConfigMap", "Secret")
-_Path = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -55,43 +55,19 @@ def without_random(
     where the chart looks it up, which a rendering cannot. A checksum over one is random as well: it stays new where
     what it sums up may really change.
     """
-    found: dict[ObjectKey, dict[str, Any]] = {}
-    for key in old.keys() & new.keys() & again.keys():
-        for path in _differing(new[key], again[key]):
-            live = _at(old[key], path)
-            if live is not None:
-                found[key] = _with(found.get(key, new[key]), path, live)
+    found = {key: _settled(old[key], new[key], again[key]) for key in old.keys() & new.keys() & again.keys()}
+    found = {key: one for key, one in found.items() if one != new[key]}
     if any(change.key.kind in _SUMMED_UP for change in changes(old, {**new, **found})):
         return {key: one for key, one in found.items() if key.kind not in WORKLOADS}
     return found
 
 
-def _differing(one: Any, other: Any, path: _Path = ()) -> Iterator[_Path]:
-    """Yield the paths of the leaves that differ."""
+def _settled(live: Any, one: Any, other: Any) -> Any:
+    """Return the first of two renderings, but where they differ what is there; as it is, where nothing is there."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for name in one.keys() & other.keys():
-            yield from _differing(one[name], other[name], (*path, name))
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for index, item in enumerate(one):
-            yield from _differing(item, other[index], (*path, index))
-    elif one != other:
-        yield path
-
-
-def _at(one: Any, path: _Path) -> Any:
-    """Return what stands at a path; None if nothing does."""
-    try:
-        for step in path:
-            one = one[step]
-    except (LookupError, TypeError):
-        return None
-    return one
-
-
-def _with(one: Any, path: _Path, value: Any) -> Any:
-    """Return a copy with another value at a path."""
-    if not path:
-        return value
-    copy = list(one) if isinstance(one, list) else dict(one)
-    copy[path[0]] = _with(one[path[0]], path[1:], value)
-    return copy
+        there = live if isinstance(live, Mapping) else {}
+        return {name: _settled(there.get(name), below, other.get(name, below)) for name, below in one.items()}
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        items = live[: len(one)] if isinstance(live, list) else []
+        return [_settled(*three) for three in zip_longest(items, one, other)]
+    return one if one == other or live is None else live

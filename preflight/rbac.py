@@ -10,107 +10,78 @@ from typing import Any, Final
 from config.settings import TillerSettings
 from kube.api import Api
 from kube.manifests import Object, plural
-from preflight.violations import Violation
+from preflight.violations import RIGHT_TO_ACT, Violation, listed
 
 # Helm keeps its records as Secrets.
 _RECORDS: Final = [("", "secrets", verb) for verb in ("get", "list", "create", "update", "delete")]
 _VERBS: Final = ("get", "create", "patch", "delete")
-_SHOWN: Final = 6
-Right = tuple[str, str, str]
+_PARTS: Final = ("apiGroups", "resources", "verbs")
+_GROUP: Final = "rbac.authorization.k8s.io"
 _ENOUGH: Final = "pulumi config set --path tiller.role cluster-admin"
 
 
-def needed(objects: Iterable[Object]) -> list[Right]:
-    """Return the rights that Helm needs to install and keep these objects, as (API group, resource, verb)."""
-    kinds = {(one["apiVersion"].rpartition("/")[0], plural(one["kind"])) for one in objects}
-    return [*_RECORDS, *((group, resource, verb) for group, resource in sorted(kinds) for verb in _VERBS)]
+def shortfalls(name: str, role: Mapping[str, Any], objects: Collection[Object]) -> Iterator[Violation]:
+    """Yield what the ClusterRole `name` lacks to install `objects`.
 
-
-def lacking(role: Mapping[str, Any], wanted: Iterable[Right]) -> list[Right]:
-    """Return the rights among `wanted` that a ClusterRole does not give."""
+    It needs the rights to make them, and those that roles among them would give: nobody gives what he has not.
+    """
     rules = role.get("rules") or []
-    return [right for right in wanted if not any(_gives(rule, right) for rule in rules)]
-
-
-def _gives(rule: Mapping[str, Any], right: Right, wanted: Collection[str] = ()) -> bool:
-    """Whether a rule gives a right over the objects of the `wanted` names; over all objects if none is named."""
-    names = ("apiGroups", "resources", "verbs")
-    fits = all({"*", part} & {*(rule.get(name) or [])} for name, part in zip(names, right, strict=True))
-    only = {*(rule.get("resourceNames") or [])}
-    return fits and (not only or (bool(wanted) and only >= {*wanted}))
-
-
-def withheld(name: str, role: Mapping[str, Any], objects: Iterable[Object]) -> Iterator[Violation]:
-    """Yield a violation if roles among `objects` would give rights that the ClusterRole `name` has not: nobody may."""
-    rules = role.get("rules") or []
+    kinds = sorted({(one["apiVersion"].rpartition("/")[0], plural(one["kind"])) for one in objects})
+    needed = [*_RECORDS, *((*kind, verb) for kind in kinds for verb in _VERBS)]
+    if lacking := [right for right in needed if not _given(rules, right)]:
+        what = f"tiller's role {name} is too small for this chart: it cannot {_told(lacking)}"
+        yield Violation(f"ClusterRole/{name}", what, _ENOUGH)
     for kind in ("Role", "ClusterRole"):
-        if any(_gives(rule, ("rbac.authorization.k8s.io", plural(kind), "escalate")) for rule in rules):
+        if _given(rules, (_GROUP, plural(kind), "escalate")):
             continue
-        given = [rule for one in objects if one["kind"] == kind for rule in one.get("rules") or []]
-        wanted = [(right, rule.get("resourceNames") or ()) for rule in given for right in _rights(rule)]
-        more = [right for right, names in wanted if not any(_gives(rule, right, names) for rule in rules)]
-        if more:
+        granted = [rule for one in objects if one["kind"] == kind for rule in one.get("rules") or []]
+        rights = [(right, rule) for rule in granted for right in product(*(rule.get(part) or [] for part in _PARTS))]
+        if more := [right for right, rule in rights if not _given(rules, right, rule.get("resourceNames") or ())]:
             what = f"tiller's role {name} has not itself what the chart's {plural(kind)} give: {_told(more)}"
             yield Violation(f"ClusterRole/{name}", what, _ENOUGH)
 
 
-def _rights(rule: Mapping[str, Any]) -> Iterator[Right]:
-    yield from product(*(rule.get(part) or [] for part in ("apiGroups", "resources", "verbs")))
+def _given(rules: Iterable[Mapping[str, Any]], right: Sequence[str], names: Collection[str] = ()) -> bool:
+    """Whether one of these rules gives a right over the objects of these names; over all objects if none is named."""
+    return any(
+        all({"*", wanted} & {*(rule.get(part) or [])} for part, wanted in zip(_PARTS, right, strict=True))
+        and (not (only := rule.get("resourceNames")) or (bool(names) and {*names} <= {*only}))
+        for rule in rules
+    )
 
 
-def too_small(role: str, lacking: Sequence[Right]) -> Iterator[Violation]:
-    """Yield one violation for all rights that are lacking."""
-    if lacking:
-        what = f"tiller's role {role} is too small for this chart: it cannot {_told(lacking)}"
-        yield Violation(f"ClusterRole/{role}", what, _ENOUGH)
-
-
-def _told(rights: Sequence[Right]) -> str:
-    names = list(dict.fromkeys(f"{resource}.{group}".rstrip(".") for group, resource, _ in rights))
+def _told(rights: Sequence[Sequence[str]]) -> str:
+    names = dict.fromkeys(f"{resource}.{group}".rstrip(".") for group, resource, _ in rights)
     verbs = dict.fromkeys(verb for _, _, verb in rights)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(verbs)} {', '.join(names[:_SHOWN])}{more}"
+    return f"{', '.join(verbs)} {listed([*names])}"
 
 
-def of_role(user: Api, tiller: TillerSettings, objects: Collection[Object]) -> list[Violation]:
-    """Return what stands in tiller's way while its role is still to be bound: it cannot be asked as tiller yet.
+def of_role(user: Api, tiller: TillerSettings, objects: Collection[Object]) -> Iterator[Violation]:
+    """Yield what stands in tiller's way while its role is still to be bound: it cannot be asked as tiller yet.
 
     Where tiller has other bindings than ours, what it may do is not ours to reckon.
     """
     account = user.acting_as(f"system:serviceaccount:{tiller.namespace}:{tiller.name}")
-    found = [] if may_act(user, account) else [no_acting(account.account)]
-    version = "rbac.authorization.k8s.io/v1"
+    if barred := no_acting(user, account):
+        yield barred
+    version = f"{_GROUP}/v1"
     role = user.get(version, "ClusterRole", tiller.role)
-    if role.reason == "NotFound":
-        return [*found, no_role(tiller.role)]
+    if role.reason == "NotFound":  # the server binds it all the same
+        what = f"cluster role {tiller.role} does not exist, so tiller would have no rights"
+        yield Violation(f"ClusterRole/{tiller.role}", what, _ENOUGH)
     bindings = [user.list(version, kind) for kind in ("ClusterRoleBinding", "RoleBinding")]
-    if not all(got.ok for got in (role, *bindings)):
-        return found
-    if bound_elsewhere([one for got in bindings for one in got.items], tiller):
-        return found
-    missing = lacking(role.body, needed(objects))
-    return [*found, *too_small(tiller.role, missing), *withheld(tiller.role, role.body, objects)]
+    known = all(got.ok for got in (role, *bindings))
+    if known and not bound_elsewhere([one for got in bindings for one in got.items], tiller):
+        yield from shortfalls(tiller.role, role.body, objects)
 
 
-def may_act(user: Api, account: Api) -> bool:
-    """Return whether the user may act as whoever installs: a service account, or the user's own self."""
-    if not account.account:
-        return True
-    namespace, name = account.account.split(":")[2:]  # system:serviceaccount:NAMESPACE:NAME
-    return user.may("impersonate", "", "serviceaccounts", namespace, name)
-
-
-def no_acting(account: str) -> Violation:
-    """Return the violation for a user who may not do as tiller does."""
-    advice = "the right to act as tiller, which cluster administrators have"
-    return Violation("", f"you cannot impersonate {account}, and the release is installed as tiller", advice)
-
-
-def no_role(role: str) -> Violation:
-    """Return the violation for a role that does not exist: the server binds it all the same."""
-    return Violation(
-        f"ClusterRole/{role}", f"cluster role {role} does not exist, so tiller would have no rights", _ENOUGH
-    )
+def no_acting(user: Api, account: Api) -> Violation | None:
+    """Return why the user may not act as whoever installs: a service account, or (None) the user's own self."""
+    # system:serviceaccount:NAMESPACE:NAME
+    if not account.account or user.may("impersonate", "", "serviceaccounts", *account.account.split(":")[2:]):
+        return None
+    reason = f"you cannot impersonate {account.account}, and the release is installed as tiller"
+    return Violation("", reason, RIGHT_TO_ACT)
 
 
 def bound_elsewhere(bindings: Iterable[Object], tiller: TillerSettings) -> bool:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import pulumi
@@ -23,10 +22,8 @@ _TEMPLATE: Final = "kubernetes:helm:template"
 _CAUSES: Final = ("failed to create chart from template: ", "failed to load chart from temp directory: ")
 _SCHEMA: Final = "values don't meet the specifications of the schema(s)"
 _AT: Final = re.compile(r"- at '(?P<place>[^']*)': (?P<why>.*)")
-# What such a line says where the causes are in the lines below it, and where those are alternatives.
-_BELOW: Final = ("validation failed", "'allOf' failed")
-_ALTERNATIVES: Final = ("'anyOf' failed", "'oneOf' failed")
-_UNKNOWN: Final = re.compile(r"additional properties? (?P<names>'[^']+'(?:, '[^']+')*) not allowed")
+# What such a line says where the causes are in the lines below it.
+_BELOW: Final = ("validation failed", "'allOf' failed", "'anyOf' failed")
 _EXECUTION: Final = re.compile(r"execution error at \((?P<template>[^)]*)\): (?P<why>.*)", re.DOTALL)
 
 
@@ -80,33 +77,24 @@ def refused(error: str) -> list[Violation]:
 
 def _by_schema(text: str) -> list[Violation]:
     """Helm lists the refused places below the name of the chart whose schema refuses them."""
-    found, chart, alternatives = [], "", None
-    for indented in text.partition(_SCHEMA)[2].splitlines():
-        line = indented.strip()
-        indent = len(indented) - len(indented.lstrip())
-        if alternatives is not None and indent > alternatives:
-            found[-1] = replace(found[-1], reason=f"{found[-1].reason}; {line.removeprefix('- ')}")
-            continue
-        alternatives = None
-        if at := _AT.match(line):
-            if at["why"].startswith(_BELOW):
-                continue
-            below = [] if chart == CHART_NAME else [chart]
-            place = ".".join(filter(None, [*below, *map(_plain, at["place"].split("/"))]))
-            found.append(Violation(place, line.removeprefix("- "), _advice(place, at["why"])))
-            alternatives = indent if at["why"].startswith(_ALTERNATIVES) else None
+    found: dict[str, list[re.Match[str]]] = {}
+    chart = ""
+    for line in map(str.strip, text.partition(_SCHEMA)[2].splitlines()):
+        at = _AT.match(line)
+        if at and at["why"] not in _BELOW:
+            below = "" if chart == CHART_NAME else chart
+            # A JSON pointer, as people write it.
+            place = f"{below}{at['place']}".strip("/").replace("/", ".").replace("~1", "/").replace("~0", "~")
+            found.setdefault(place, []).append(at)
         elif line.endswith(":"):
             chart = line.removesuffix(":")
-    return found or [Violation("the chart", text.strip())]
-
-
-def _plain(step: str) -> str:
-    """A step of a JSON pointer, as people write it."""
-    return step.replace("~1", "/").replace("~0", "~")
+    return [
+        Violation(place, "; ".join(one[0].removeprefix("- ") for one in causes), _advice(place, causes[0]["why"]))
+        for place, causes in found.items()
+    ] or [Violation("the chart", text.strip())]
 
 
 def _advice(place: str, why: str) -> str:
-    unknown = _UNKNOWN.search(why)
-    names = [name.strip("' ") for name in unknown["names"].split(",")] if unknown else []
+    names = re.findall("'([^']+)'", why) if why.startswith("additional propert") else []
     places = [".".join(filter(None, [place, name])) for name in names] or [place]
     return ", ".join(map(place_advice, places))

@@ -3,6 +3,7 @@
 Pure functions.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -12,9 +13,6 @@ from preflight.diff import Change
 from preflight.violations import Violation
 
 _SHOWN: Final = 12
-_FORGETS: Final = (
-    "the hub restarts and forgets its database in memory: users are logged out, running sessions are dropped"
-)
 _RESTART: Final = "pods restart"
 _HUB, _PROXY, _SECRET = ObjectKey("Deployment", "hub"), ObjectKey("Deployment", "proxy"), ObjectKey("Secret", "hub")
 _COOKIES: Final = "hub.config.JupyterHub.cookie_secret"
@@ -33,16 +31,13 @@ def line(
 
 
 def _listed(changes: Sequence[Change]) -> str:
-    """Restarts are always named; of a long list the rest is counted."""
-    if len(changes) <= _SHOWN:
-        return ", ".join(map(str, changes))
-    named = [c for c in changes if c.what == _RESTART]
-    named += [c for c in changes if c.what != _RESTART][: max(0, _SHOWN - len(named))]
-    rest = [c for c in changes if c not in named]
-    counts = [f"{sum(c.what == what for c in rest)} {what}" for what in ("new", "deleted", "left behind", "changed")]
-    more = ", ".join(text for text in counts if not text.startswith("0 "))
-    shown = ", ".join(map(str, sorted(named, key=changes.index)))
-    return f"{shown}, and {len(rest)} more ({more})" if rest else shown
+    """Restarts come first and are always named; of a long list the rest is counted."""
+    ordered = sorted(changes, key=lambda change: change.what != _RESTART)
+    count = max(_SHOWN, sum(change.what == _RESTART for change in changes))
+    rest = Counter(change.what for change in ordered[count:])
+    counted = ", ".join(f"{number} {what}" for what, number in rest.most_common())
+    shown = ", ".join(map(str, ordered[:count]))
+    return f"{shown}, and {rest.total()} more ({counted})" if rest else shown
 
 
 def consequences(
@@ -54,7 +49,8 @@ def consequences(
     found = []
     if _HUB in restarting:
         if _DATABASE not in old or _DATABASE not in new:
-            found.append(_FORGETS)
+            what = "users are logged out, running sessions are dropped"
+            found.append(f"the hub restarts and forgets its database in memory: {what}")
         elif _cookies(old) != _cookies(new):
             found.append("the hub restarts with a new cookie secret: all users are logged out")
         else:

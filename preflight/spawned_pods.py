@@ -4,7 +4,7 @@ A pure function over Helm values. Only what settings and values decide is in the
 (volumes, environment) is not (facts: binderhub-chart.md section 4).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 USER: Final = "users-server"
@@ -16,27 +16,33 @@ _DEDICATED: Final = tuple(
     {"key": f"hub.jupyter.org{sign}dedicated", "operator": "Equal", "value": "user", "effect": "NoSchedule"}
     for sign in "/_"
 )
-_UNITS: Final = ("K", "M", "G", "T")
 
 
 def pods(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return pod templates by name, from the values of a release."""
-    hub, config = _map(values.get("jupyterhub")), _map(values.get("config"))
-    binder, executor = (_map(config.get(name)) for name in ("BinderHub", "KubernetesBuildExecutor"))
-    server, of_users = _map(hub.get("singleuser")), _map(_map(hub.get("scheduling")).get("userPods"))
+    server, of_users = _at(values, "jupyterhub.singleuser"), _at(values, "jupyterhub.scheduling.userPods")
+    executor = _at(values, "config.KubernetesBuildExecutor")
+    account = server.get("serviceAccountName")
+    pull_secrets = [*_at(values, "jupyterhub.imagePullSecrets", list), *_at(server, "image.pullSecrets", list)]
     users = {
-        "nodeSelector": _map(server.get("nodeSelector")),
-        "tolerations": [*(of_users.get("tolerations") or _DEDICATED), *(server.get("extraTolerations") or [])],
-        "affinity": _affinity(server, _map(of_users.get("nodeAffinity")).get("matchNodePurpose")),
-        "imagePullSecrets": _names(hub.get("imagePullSecrets"), _map(server.get("image")).get("pullSecrets")),
-        **({"serviceAccountName": server["serviceAccountName"]} if server.get("serviceAccountName") else {}),
-        **_map(server.get("extraPodConfig")),
+        "nodeSelector": server.get("nodeSelector") or {},
+        "tolerations": [*(_at(of_users, "tolerations", list) or _DEDICATED), *_at(server, "extraTolerations", list)],
+        "affinity": _affinity(server, _at(of_users, "nodeAffinity").get("matchNodePurpose")),
+        "imagePullSecrets": _names(pull_secrets),
+        **({"serviceAccountName": account} if account else {}),
+        **_at(server, "extraPodConfig"),
     }
+    push_secret = executor.get("push_secret") or _at(values, "config.BinderHub").get("push_secret")
+    builder = _at(values, values.get("imageBuilderType") or "host")
+    # A build talks to the node's Docker or to the builder's, by a socket of the node. It pushes with a secret; the
+    # chart makes it, unless it is told of another one.
+    socket = {"name": "docker", "hostPath": {"path": builder.get("hostSocketDir") or "/var/run"}}
+    login = {"name": "docker-config", "secret": {"secretName": push_secret}}
     builds = {
         "nodeSelector": executor.get("node_selector") or {},
-        "tolerations": list(_DEDICATED),
-        "imagePullSecrets": _names(executor.get("image_pull_secrets")),
-        "volumes": [*_socket(values), *_login(executor, binder)],
+        "tolerations": [*_DEDICATED],
+        "imagePullSecrets": _names(_at(executor, "image_pull_secrets", list)),
+        "volumes": [socket, login] if push_secret else [socket],
     }
     return {
         USER: _template(users, _resources(server), server.get("extraLabels")),
@@ -47,17 +53,20 @@ def pods(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def _template(spec: Mapping[str, Any], resources: Any, labels: Any = None) -> dict[str, Any]:
     container = {"name": "main", "image": _IMAGE, "resources": resources}
     usual = {"containers": [container], "volumes": [], "automountServiceAccountToken": False}
-    return {"metadata": {"labels": _map(labels)}, "spec": {**usual, **spec}}
+    return {"metadata": {"labels": labels or {}}, "spec": {**usual, **spec}}
 
 
-def _map(value: Any) -> dict[str, Any]:
-    """Return a map as it is, and nothing of what is none: whoever reads the value will say so."""
-    return dict(value) if isinstance(value, Mapping) else {}
+def _at(values: Mapping[str, Any], path: str, of_type: type = dict) -> Any:
+    """Return what stands at a dotted path; nothing of that type, if it is none: whoever reads the value will say so."""
+    found: Any = values
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, of_type) else of_type()
 
 
 def _affinity(server: Mapping[str, Any], match: Any) -> dict[str, Any]:
     """Return the node affinity that users' servers are held to; what they merely prefer keeps none of them away."""
-    terms = list(_map(server.get("extraNodeAffinity")).get("required") or [])
+    terms = [*_at(server, "extraNodeAffinity.required", list)]
     if match == "require":
         purpose = {"key": "hub.jupyter.org/node-purpose", "operator": "In", "values": ["user"]}
         terms.append({"matchExpressions": [purpose]})
@@ -65,38 +74,21 @@ def _affinity(server: Mapping[str, Any], match: Any) -> dict[str, Any]:
     return {"nodeAffinity": required} if terms else {}
 
 
-def _names(*lists: Any) -> list[dict[str, Any]]:
+def _names(given: Iterable[Any]) -> list[Any]:
     """Charts take names as they are or as the API writes them."""
-    given = [one for names in lists if isinstance(names, list) for one in names]
-    return [dict(one) if isinstance(one, Mapping) else {"name": one} for one in given]
-
-
-def _login(*classes: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A build pushes with a secret; the chart makes it, unless it is told of another one."""
-    push_secret = next((traits["push_secret"] for traits in classes if traits.get("push_secret")), "")
-    return [{"name": "docker-config", "secret": {"secretName": push_secret}}] if push_secret else []
-
-
-def _socket(values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """A build talks to the node's Docker or to the builder's, by a socket of the node."""
-    builder = _map(values.get(values.get("imageBuilderType") or "host"))
-    return ({"name": "docker", "hostPath": {"path": builder.get("hostSocketDir") or "/var/run"}},)
+    return [{"name": one} if isinstance(one, str) else one for one in given]
 
 
 def _resources(server: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
-    for name in ("memory", "cpu"):
-        asked = _map(server.get(name))
-        for part, key in (("limits", "limit"), ("requests", "guarantee")):
-            if asked.get(key) is not None:
-                found.setdefault(part, {})[name] = _amount(asked[key])
-    extra = _map(server.get("extraResource"))
-    for part, key in (("limits", "limits"), ("requests", "guarantees")):
-        if extra.get(key):
-            found[part] = {**found.get(part, {}), **extra[key]}
+    for part, key, more in (("limits", "limit", "limits"), ("requests", "guarantee", "guarantees")):
+        asked = {name: _at(server, name).get(key) for name in ("memory", "cpu")}
+        given = {name: _amount(value) for name, value in asked.items() if value is not None}
+        given |= _at(server, f"extraResource.{more}")
+        found |= {part: given} if given else {}
     return found
 
 
 def _amount(value: Any) -> Any:
     """JupyterHub's 1G is Kubernetes' 1Gi."""
-    return f"{value}i" if isinstance(value, str) and value[-1:] in _UNITS else value
+    return f"{value}i" if isinstance(value, str) and value[-1:] in ("K", "M", "G", "T") else value

@@ -8,7 +8,7 @@ The server's own sentence is kept: it is what people search for.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -31,11 +31,14 @@ class Violation:
     advice: str = ""
 
 
+# A violation, or the text of a warning about what stops nobody.
+Finding = Violation | str
+
+
 class ViolationsError(pulumi.RunError):
     """Everything that would be refused, in one error; Pulumi prints it without a traceback."""
 
     def __init__(self, release: str, violations: Sequence[Violation]) -> None:
-        self.violations = tuple(violations)
         lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(folded(violations), 1))
         super().__init__(f"the cluster would refuse {release}; nothing was touched\n{lines}")
 
@@ -55,19 +58,16 @@ def about(one: Object) -> str:
 
 def folded(violations: Sequence[Violation]) -> list[str]:
     """Return each reason once, with the objects that it holds for. What names no object stands for itself."""
-    groups: dict[tuple[bool, str], list[Violation]] = {}
+    groups: dict[str, list[Violation]] = {}
     for one in dict.fromkeys(violations):
-        whose = bool(one.about)
-        groups.setdefault((whose, _shape(one.reason) if whose else one.reason), []).append(one)
+        groups.setdefault(_shape(one.reason) if one.about else one.reason, []).append(one)
     return [_shown(group) for group in groups.values()]
 
 
 def _shape(reason: str) -> str:
     """What is the same in the violations of several objects for one cause."""
     text = re.sub(r'"[^"]*"', '""', reason)
-    text = re.sub(r"^\S+ \"\" ", "", text)
-    text = re.sub(r'in API group "" ', "", text)
-    return re.sub(r"\d+", "0", text)
+    return re.sub(r'\d+|^\S+ "" |in API group "" ', "", text)
 
 
 def _shown(group: Sequence[Violation]) -> str:
@@ -85,29 +85,20 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f", and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
-def masked(mask: Callable[[str], str], violations: Iterable[Violation]) -> list[Violation]:
-    """Return violations without secrets."""
-    return [replace(one, reason=mask(one.reason), advice=mask(one.advice)) for one in violations]
-
-
 # --- what to change --------------------------------------------------------------------------------------------------
 
-_ROLE: Final = "the rights of tiller: pulumi config set --path tiller.role cluster-admin"
-
+RIGHT_TO_ACT: Final = "the right to act as tiller, which cluster administrators have"
+MORE_ROOM: Final = "kubectl -n {namespace} describe resourcequota; have it raised, or ask for less"
 _PRIVILEGED: Final = "pod-security.kubernetes.io/enforce=privileged --overwrite"
-
 # Tiller is a service account of the cluster; people seldom are.
 _TILLER: Final = '[Uu]ser "system:serviceaccount:[^"]*"'
-
 _BEYOND: Final = r"(cannot \w+ resource|attempting to grant RBAC permissions)"
-
+# What helps, by what the server says; of several the first counts.
 _ADVICE: Final = {
-    "cannot impersonate": "the right to act as tiller, which cluster administrators have",
-    rf"{_TILLER} .*{_BEYOND}": _ROLE,
+    "cannot impersonate": RIGHT_TO_ACT,
+    rf"{_TILLER} .*{_BEYOND}": "the rights of tiller: pulumi config set --path tiller.role cluster-admin",
     _BEYOND: "rights of your own: kubectl auth can-i --list -n {namespace}",
-    "exceeded quota|failed quota|do not fit": (
-        "kubectl -n {namespace} describe resourcequota; have it raised, or ask for less"
-    ),
+    "exceeded quota|failed quota": MORE_ROOM,
     "violates PodSecurity": f"builds need privileged pods: kubectl label namespace {{namespace}} {_PRIVILEGED}",
     r"(maximum|minimum) \w+ usage per|limit to request ratio": "kubectl -n {namespace} describe limitrange",
     "being terminated": "wait until the namespace is gone: kubectl get namespace {namespace} --watch",
@@ -121,13 +112,9 @@ _ADVICE: Final = {
     "failed calling webhook": "the service behind this webhook must answer, in whatever namespace it runs",
     "denied the request|denied request": "a policy of this cluster: ask who made it",
     r'namespaces "[^"]*" not found': "make it first, or pulumi config set --path tiller.namespace kube-system",
-    "exists already, and is not like": "rename what is there, or delete it",
-    "exists already and belongs to": "another setting release, or another namespace",
 }
-
 # Where values hold quantities of Kubernetes.
 _AMOUNT: Final = re.compile(r"(^|\.)(resources\..*|storage|memory\.\w+|cpu\.\w+)$")
-
 _QUOTED: Final = re.compile(r'Invalid value: "([^"]+)"')
 
 
@@ -135,14 +122,13 @@ def advised(violation: Violation, namespace: str, values: Mapping[str, Any]) -> 
     """Add what to change: the place in the values where a refused value stands, else what helps in such a case."""
     if violation.advice:
         return violation
-    quoted = _QUOTED.search(violation.reason)
-    places = [path for path, value in leaves(values) if quoted and _same(value, quoted[1])]
-    if "quantities must match" in violation.reason:
+    reason, quoted = violation.reason, _QUOTED.search(violation.reason)
+    if "quantities must match" in reason:  # the server does not say which
         places = [path for path, value in leaves(values) if _AMOUNT.search(path) and _is_no_quantity(value)]
-    if places:
-        return replace(violation, advice=", ".join(map(place_advice, places[:2])))
-    fitting = [advice for pattern, advice in _ADVICE.items() if re.search(pattern, violation.reason)]
-    return replace(violation, advice=fitting[0].format(namespace=namespace) if fitting else "")
+    else:
+        places = [path for path, value in leaves(values) if quoted and _same(value, quoted[1])]
+    fitting = (text.format(namespace=namespace) for pattern, text in _ADVICE.items() if re.search(pattern, reason))
+    return replace(violation, advice=", ".join(map(place_advice, places[:2])) or next(fitting, ""))
 
 
 def _is_no_quantity(value: Any) -> bool:
@@ -155,7 +141,7 @@ def _is_no_quantity(value: Any) -> bool:
 
 
 def _same(value: Any, quoted: str) -> bool:
-    return not isinstance(value, bool) and value is not None and str(value) == quoted
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and str(value) == quoted
 
 
 def place_advice(path: str) -> str:

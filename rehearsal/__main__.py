@@ -52,7 +52,11 @@ def main(arguments: list[str]) -> int:
             screen.say("\n".join(f"removed {name}" for name in gone) or "nothing to remove")
             return _OK
         if given.command == "toolchain":
-            return _toolchain(screen)
+            begin = time.monotonic()
+            tools = layout.ensure(console=screen.console)
+            title = f"Toolchain, ready in {time.monotonic() - begin:.2f} s"
+            screen.table(title, {"programs": tools.bin, "plugins": tools.plugins})
+            return _OK
         if given.command == "bench":
             return _OK if bench.bench(given.runs, screen) else _FAILED
         nodes = stubs.labels(given.nodes)
@@ -81,15 +85,6 @@ def _show(outcome: Outcome, screen: Screen, as_json: bool) -> int:
     screen.say(f"\nStack {outcome.stack} holds: chart {chart}, {outcome.seconds['total']:.1f} s in all.")
     if as_json:
         print(outcome.as_json())
-    return _OK
-
-
-def _toolchain(screen: Screen) -> int:
-    begin = time.monotonic()
-    tools = layout.ensure(console=screen.console)
-    screen.table(
-        f"Toolchain, ready in {time.monotonic() - begin:.2f} s", {"programs": tools.bin, "plugins": tools.plugins}
-    )
     return _OK
 
 

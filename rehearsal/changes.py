@@ -1,38 +1,21 @@
-"""What a deployment changed, as the API server has it, and what a preview said of it."""
+"""What a preview announces, and what a deployment changed as the API server has it."""
 
 import json
-import re
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from kube.manifests import OWN_LABELS, WORKLOADS, ObjectKey, key_of, pod_template
+from kube.run import Result
+from rehearsal.errors import CommandError
 from rehearsal.workspace import Workspace
 
 # What moves by itself or follows from other objects.
 _NOT_COUNTED: Final = ("events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses", "endpoints")
 _BY_CONTROLLERS: Final = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")
-_RESOURCE: Final = re.compile(
-    r"^ (?P<sign>[-+~=<>]{1,2}) +(?P<type>\S+:\S+) (?P<name>\S+) (?P<what>[a-z]+(?: \[diff: [^\]]*\])?)"
-)
-# The two halves of a replacement, which has a line of its own.
-_HALVES: Final = ("++", "--")
-_SECTION: Final = re.compile(r"^(Outputs|Resources|Policies):")
-
-
-@dataclass(frozen=True)
-class Object:
-    """An object as the API server has it, without what the server and controllers add; another one has another `uid`.
-
-    Values stand in it: it is for comparison, and not to be shown.
-    """
-
-    uid: str
-    content: Mapping[str, Any]
-
-
-Objects = dict[ObjectKey, Object]
+# Nothing happens, or it is half of a replacement, which has a step of its own.
+_NO_STEPS: Final = ("same", "create-replacement", "delete-replaced")
+# Without what the server and controllers add. Values stand in it: it is for comparison, and not to be shown.
+Objects = Mapping[ObjectKey, Mapping[str, Any]]
 
 
 def objects(space: Workspace, namespace: str) -> Objects:
@@ -47,7 +30,7 @@ def objects(space: Workspace, namespace: str) -> Objects:
 
 def by_key(items: list[dict[str, Any]], namespace: str) -> Objects:
     """Return those among the items of the API that the stack made."""
-    return {key_of(item, namespace): _object(item) for item in items if made_by_stack(item)}
+    return {key_of(item, namespace): _comparable(item) for item in items if made_by_stack(item)}
 
 
 def made_by_stack(item: Mapping[str, Any]) -> bool:
@@ -59,16 +42,11 @@ def made_by_stack(item: Mapping[str, Any]) -> bool:
     return bool(by_helm or OWN_LABELS.items() <= about.get("labels", {}).items())
 
 
-def _object(item: Mapping[str, Any]) -> Object:
+def _comparable(item: Mapping[str, Any]) -> dict[str, Any]:
     about = item["metadata"]
-    notes = {k: v for k, v in (about.get("annotations") or {}).items() if k not in _BY_CONTROLLERS}
+    notes = {k: v for k, v in about.get("annotations", {}).items() if k not in _BY_CONTROLLERS}
     rest = {k: v for k, v in item.items() if k not in ("metadata", "status")}
-    return Object(about.get("uid", ""), {**rest, "labels": about.get("labels"), "annotations": notes})
-
-
-def count(found: Objects) -> dict[str, int]:
-    """Return how many objects of each kind there are."""
-    return dict(sorted(Counter(key.kind for key in found).items()))
+    return {**rest, "uid": about["uid"], "labels": about.get("labels"), "annotations": notes}
 
 
 def between(before: Objects, after: Objects) -> dict[ObjectKey, str]:
@@ -80,35 +58,31 @@ def between(before: Objects, after: Objects) -> dict[ObjectKey, str]:
     return {key: what for key in keys if (what := _what(key.kind, before.get(key), after.get(key)))}
 
 
-def _what(kind: str, old: Object | None, new: Object | None) -> str:
+def _what(kind: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> str:
     if old is None or new is None:
         return "new" if old is None else "deleted"
-    if old.uid != new.uid:
+    if old["uid"] != new["uid"]:
         return "replaced"
     if old == new:
         return ""
-    restarts = kind in WORKLOADS and pod_template(old.content) != pod_template(new.content)
-    return "pods restart" if restarts else "changed"
+    return "pods restart" if kind in WORKLOADS and pod_template(old) != pod_template(new) else "changed"
 
 
-def resources(printed: str) -> list[str]:
-    """Return the resources that a preview says it would touch, each once, as Pulumi writes them."""
-    found = {}
-    for line in printed.splitlines():
-        row = _RESOURCE.match(line)
-        if row and row["sign"] not in _HALVES and row["type"] != "pulumi:pulumi:Stack":
-            # The last word on a resource is the fullest.
-            found[row["type"], row["name"]] = f"{row['sign']:<2} {row['type']} {row['name']} {row['what']}"
-    return list(found.values())
+def announced(result: Result) -> tuple[list[str], list[str]]:
+    """Read what `pulumi preview --json` printed: the resources that it would touch, and the lines of its diagnostics.
+
+    A resource is its operation, type and name, and which of its inputs differ. Raises `CommandError` with the
+    diagnostics of a preview that failed.
+    """
+    preview = json.loads(result.out or "{}")
+    messages = [line for one in preview.get("diagnostics", ()) for line in one["message"].splitlines() if line.strip()]
+    if result.status:
+        raise CommandError("\n".join([*messages, result.err.strip()]).strip())
+    steps = [step for step in preview["steps"] if step["op"] not in _NO_STEPS]
+    return [_told(step) for step in steps], messages
 
 
-def diagnostics(printed: str) -> list[str]:
-    """Return what stands under `Diagnostics:`, without the names of the resources that it is filed under."""
-    _, found, rest = printed.partition("\nDiagnostics:\n")
-    lines = []
-    for line in rest.splitlines() if found else ():
-        if _SECTION.match(line):
-            break
-        if line.startswith("    ") and line.strip():
-            lines.append(line[4:].rstrip())
-    return lines
+def _told(step: Mapping[str, Any]) -> str:
+    *_, types, name = step["urn"].split("::")
+    inputs = ", ".join(step.get("diffReasons") or ())
+    return f"{step['op']} {types.rpartition('$')[2]} {name}" + (f" ({inputs})" if inputs else "")

@@ -2,8 +2,7 @@
 
 RehearsalError
 ├── UsageError                  bad input: nothing was started
-├── ClusterError                the throwaway cluster did not start
-├── CommandError                a command failed in the workspace
+├── CommandError                a command failed, of the cluster or in a workspace
 └── ToolchainError              the programs cannot be had
     └── UnavailableError        one way of getting an artifact does not work here; the next one is tried
 
@@ -16,19 +15,10 @@ class RehearsalError(Exception):
 
 
 class UsageError(RehearsalError):
-    """Bad input: what was found and, where that helps, what is expected, with an example."""
+    """Bad input: what was found, what is expected, and an example."""
 
-    def __init__(self, found: str, expected: str = "", example: str = "") -> None:
-        lines = [
-            found,
-            f"      expected: {expected}" if expected else "",
-            f"      example:  {example}" if example else "",
-        ]
-        super().__init__("\n".join(filter(None, lines)))
-
-
-class ClusterError(RehearsalError):
-    """Says what went wrong with the throwaway cluster, with the last lines of its log."""
+    def __init__(self, found: str, expected: str, example: str) -> None:
+        super().__init__(f"{found}\n      expected: {expected}\n      example:  {example}")
 
 
 class CommandError(RehearsalError):

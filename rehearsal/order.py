@@ -1,15 +1,20 @@
-"""What the user asks of a rehearsal, and everything about it that can be checked before anything is started."""
+"""What the user asks of a rehearsal, all that can be checked before anything is started, and the programs to deploy."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
-from config import keys, settings
+from config import settings
 from rehearsal import charts, revision, workspace
 from rehearsal.errors import UsageError
 from rehearsal.workspace import StackFile
+
+VALUES_FILE: Final = f"{settings.PROJECT}:valuesFile"
+# The copy's only kubeconfig is the throwaway one, and nothing lies there that could be taken over.
+_OF_ITS_OWN_CLUSTER: Final = ("kubernetes:kubeconfig", f"{settings.PROJECT}:adoptRelease")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,19 +30,21 @@ class Order:
     revision: str = ""
     nodes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     keep: bool = False
-    project: Path = charts.PROJECT
+    project: Path = workspace.PROJECT
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """The revision that is deployed first: its short name, and the stack's file in it.
+class Program:
+    """A program in a copy of its own, and the stack's file for it, which leads to no other cluster.
 
-    `borrowed` are the paths that this file gives and git does not have: they are taken from the working folder.
+    `name` is the revision's short one, "" for the working tree. `borrowed` are the paths that the stack's file gives
+    and the copy does not have: they are taken from the project itself, where git may ignore them.
     """
 
     name: str
+    folder: Path
     file: StackFile
-    borrowed: tuple[str, ...] = ()
+    borrowed: tuple[str, ...]
 
 
 def check(order: Order) -> tuple[StackFile, settings.Settings]:
@@ -46,53 +53,54 @@ def check(order: Order) -> tuple[StackFile, settings.Settings]:
     Returns the stripped stack file and the settings that the program will read from it. Raises `UsageError` for an
     unknown stack or a file that is none, `settings.SettingsError` for what the program itself would refuse.
     """
-    known = sorted(file.name.split(".")[1] for file in order.project.glob("Pulumi.*.yaml"))
-    if order.stack not in known:
-        raise UsageError(
-            f"there is no stack {order.stack!r}: no file Pulumi.{order.stack}.yaml in {order.project}",
-            f"one of {', '.join(known) or 'none yet; write Pulumi.dev.yaml'}",
-            f"make rehearse STACK={known[0] if known else 'dev'}",
-        )
-    try:
-        file = workspace.strip((order.project / f"Pulumi.{order.stack}.yaml").read_text())
-    except ValueError as error:
-        raise UsageError(f"Pulumi.{order.stack}.yaml is not a stack file: {error}") from None
-    file = _with_chart(order, file)
+    file = _stack_file(order, order.project, str(order.project))
     roots = [re.split(r"[.\[]", path)[0] for path in file.secrets]
-    return file, settings.read(_as_engine(file), roots, order.stack, order.project)
-
-
-def _with_chart(order: Order, file: StackFile) -> StackFile:
-    # The path on the command line is meant from where the user stands, not from the project's folder.
-    return charts.with_chart(file, str(Path(order.chart).expanduser().absolute())) if order.chart else file
-
-
-def _as_engine(file: StackFile) -> dict[str, str]:
-    """Return the config as the engine gives it to a program: texts, structured values as JSON, placeholders."""
+    # As the engine gives it to a program: texts, structured values as JSON.
     plain = {key: value for key, value in file.config.items() if value is not None}
-    whole = {path: keys.placeholder(path, file.config) for path in file.secrets if not re.search(r"[.\[]", path)}
-    return {key: text if isinstance(text, str) else json.dumps(text) for key, text in (plain | whole).items()}
+    config = {key: text if isinstance(text, str) else json.dumps(text) for key, text in plain.items()}
+    return file, settings.read(config, roots, order.stack, order.project)
 
 
-def find_earlier(order: Order) -> Earlier | None:
-    """Look for the revision that is asked for; None for none. Raises `UsageError`.
+def copies(order: Order, file: StackFile, base: Path) -> list[Program]:
+    """Copy the programs into folders below `base`: the revision, if one is asked for, and the working tree.
 
-    Its stack's file is not judged: its own program reads it, and may know other keys than today's.
+    `file` is the working tree's, of `check`. The revision's own is not judged: its own program reads it, and may know
+    other keys than today's. Raises `UsageError`.
     """
-    if not order.revision:
-        return None
-    name = revision.name(order.project, order.revision)
-    file = revision.stack_file(order.project, name, order.stack)
-    file = _with_chart(order, file)
-    keys = (charts.VALUES_FILE,) if order.chart else (charts.CHART, charts.VALUES_FILE)
-    paths = filter(None, (charts.named(file, key) for key in keys))
-    borrowed = tuple(path for path in paths if not revision.has(order.project, name, path))
-    for path in borrowed:
-        if not charts.place(path, order.project, order.project).exists():
-            raise UsageError(
-                f"Pulumi.{order.stack}.yaml of revision {name} names {path}, which is neither in it nor in "
-                f"{order.project}",
-                "a file that git knows, or one that lies there",
-                revision.EXAMPLE,
-            )
-    return Earlier(name, file, borrowed)
+    found = []
+    if order.revision:
+        name = revision.extract(order.project, order.revision, base / "revision")
+        before = _stack_file(order, base / "revision", f"revision {name}")
+        found.append(_program(name, base / "revision", before, order.project))
+    workspace.copy_project(order.project, base / "project")
+    return [*found, _program("", base / "project", file, order.project)]
+
+
+def _stack_file(order: Order, folder: Path, place: str) -> StackFile:
+    """Return the stripped stack file of a program's folder, which errors call `place`."""
+    known = sorted(file.name.split(".")[1] for file in folder.glob("Pulumi.*.yaml"))
+    example = f"make rehearse STACK={known[0] if known else 'dev'}"
+    name = f"Pulumi.{order.stack}.yaml"
+    if order.stack not in known:
+        expected = f"one of {', '.join(known) or 'none yet; write Pulumi.dev.yaml'}"
+        raise UsageError(f"there is no stack {order.stack!r}: no file {name} in {place}", expected, example)
+    try:
+        file = workspace.strip((folder / name).read_text())
+    except ValueError as error:
+        raise UsageError(f"{name} in {place} is not a stack file: {error}", "a map with `config`", example) from None
+    # The path on the command line is meant from where the user stands, not from the project's folder.
+    return charts.with_chart(file, Path(order.chart).expanduser().absolute()) if order.chart else file
+
+
+def _program(name: str, folder: Path, file: StackFile, project: Path) -> Program:
+    config = {key: value for key, value in file.config.items() if key not in _OF_ITS_OWN_CLUSTER}
+    borrowed = []
+    for key in (charts.CHART, VALUES_FILE):
+        path = str(config.get(key) or "")
+        if path and not (folder / path).exists():
+            borrowed.append(path)
+            config[key] = str(project / Path(path).expanduser())
+            if not Path(config[key]).exists():
+                found = f"the stack's file of revision {name} names {path}, which is neither in it nor in {project}"
+                raise UsageError(found, "a file that git knows, or one that lies there", revision.EXAMPLE)
+    return Program(name, folder, replace(file, config=config), tuple(borrowed))

@@ -2,25 +2,20 @@
 
 import json
 import time
-from collections.abc import Collection
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
 
 from config import chart, settings
-from rehearsal import changes, charts, revision, runs, stubs, workspace
-from rehearsal.charts import CHART, VALUES_FILE, ChosenChart
+from rehearsal import changes, charts, runs, stubs, workspace
 from rehearsal.cluster import kwok
 from rehearsal.errors import CommandError
-from rehearsal.order import Earlier, Order, check, find_earlier
+from rehearsal.order import Order, Program, check, copies
 from rehearsal.screen import Screen
 from rehearsal.toolchain import layout
-from rehearsal.workspace import StackFile, Workspace
-
-# The copy's only kubeconfig is the throwaway one, and nothing lies there that could be taken over.
-_OF_ITS_OWN_CLUSTER: Final = ("kubernetes:kubeconfig", f"{settings.PROJECT}:adoptRelease")
-_CONTEXT: Final = "kubernetes:context"
+from rehearsal.workspace import Workspace
 
 
 @dataclass
@@ -58,27 +53,26 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
     """
     begin = time.monotonic()
     file, wanted = check(order)
-    earlier = find_earlier(order)
-    outcome = Outcome(order.stack, revision=earlier.name if earlier else "")
-    with screen.step("toolchain"):
-        tools = layout.ensure(console=screen.console)
-    for name in runs.sweep():
-        screen.say(f"removed what a killed rehearsal had left: {name}")
-    chosen = _choose(wanted, [file, *([earlier.file] if earlier else [])], outcome, screen)
-    if earlier and earlier.borrowed:
-        screen.say(f"not in {earlier.name}, so taken from the working folder: {', '.join(earlier.borrowed)}")
+    outcome = Outcome(order.stack)
     with runs.new(order.stack) as run:
-        stage = Stage(tools, run, order, wanted, chosen, outcome, screen)
-        space, before = stage.prepare(file, earlier)
+        programs = copies(order, file, run.folder)
+        with screen.step("toolchain"):
+            tools = layout.ensure(console=screen.console)
+        for name in runs.sweep():
+            screen.say(f"removed what a killed rehearsal had left: {name}")
+        programs = _with_chart(wanted, programs, outcome, screen)
+        stated = [leaf for program in programs for leaf in stubs.stated(program)]
+        *earlier, space = _prepare(tools, run, order, programs, stubs.classes(stated), outcome, screen)
         try:
-            if before:
-                _deploy_earlier(before, stage)
-            _deploy(space, stage)
+            if earlier:
+                outcome.revision = programs[0].name
+                _up(earlier[0], screen, "revision_", f"{outcome.revision}: ")
+            _deploy(space, wanted.namespace, outcome, screen)
         except CommandError as error:
             if order.keep:  # a failed stack is what one wants to look at
                 _keep(run, space, outcome)
                 screen.look_around(outcome.folder, wanted.namespace)
-            raise CommandError("\n\n".join(filter(None, [str(error), stubs.hint(str(error))]))) from None
+            raise CommandError("\n\n".join(filter(None, [str(error), stubs.hint(stated, order.nodes)]))) from None
         if order.keep:
             _keep(run, space, outcome)
     outcome.seconds = {**screen.seconds, "total": round(time.monotonic() - begin, 2)}
@@ -86,106 +80,73 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
     return outcome
 
 
-def _choose(wanted: settings.Settings, files: list[StackFile], outcome: Outcome, screen: Screen) -> ChosenChart:
-    """Choose the chart, and say what is not the stack's own: a stand-in, placeholders."""
+def _with_chart(wanted: settings.Settings, programs: list[Program], outcome: Outcome, screen: Screen) -> list[Program]:
+    """Choose the chart, and say what is not the stack's own: a stand-in, placeholders, files from elsewhere."""
+    files = [program.file for program in programs]
     repository = wanted.chart.repository or chart.CHART_REPOSITORY
-    chosen, reason = charts.choose_chart(wanted.chart, files, lambda: charts.repository_problem(repository))
-    outcome.chart = asdict(chosen)
+    reachable = partial(charts.repository_problem, repository)
+    outcome.chart, reason = charts.choose_chart(wanted.chart, files, reachable)
+    outcome.placeholders = sorted({path for file in files for path in file.secrets})
     if reason:
         screen.stand_in(repository, reason)
-    outcome.placeholders = sorted({path for file in files for path in file.secrets})
+        programs = [replace(one, file=charts.with_chart(one.file, charts.STAND_IN)) for one in programs]
     if outcome.placeholders:
         screen.say(f"placeholders stand for: {', '.join(outcome.placeholders)}")
-    return chosen
+    for program in programs:
+        if program.name and program.borrowed:
+            screen.say(f"not in {program.name}, so taken from the working folder: {', '.join(program.borrowed)}")
+    return programs
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Where one rehearsal takes place, and all that its steps share."""
-
-    tools: layout.Toolchain
-    run: runs.Run
-    order: Order
-    wanted: settings.Settings
-    chosen: ChosenChart
-    outcome: Outcome
-    screen: Screen
-
-    def prepare(self, file: StackFile, earlier: Earlier | None) -> tuple[Workspace, Workspace | None]:
-        """Start the cluster and, meanwhile, make the copies and their one stack.
-
-        Returns the working tree's workspace and the revision's, if there is one.
-        """
-        environment = workspace.seal(self.tools, self.run.folder, self.run.folder / "kubeconfig")
-        space = workspace.make(self.order.project, self.run.folder, environment)
-        named = self._classes(file, space.folder)
-        before: Workspace | None = None
-        if earlier:
-            before = Workspace(self.run.folder / "revision", self.run.folder, environment)
-            revision.extract(self.order.project, earlier.name, before.folder)
-            named |= self._classes(earlier.file, before.folder)
-        with self.screen.step("cluster"), ThreadPoolExecutor(1) as beside:
-            cluster = beside.submit(self._start, named, earlier)
-            salt = ""
-            if before and earlier:
-                salt = workspace.prepare(before, self.order.stack, self._safe(earlier.file, before.folder))
-            workspace.prepare(space, self.order.stack, self._safe(file, space.folder), salt)
-            cluster.result()
-        stubs.put(space, named, self.order.nodes)
-        self.outcome.stubs = [str(one) for one in sorted(named)]
-        if named:
-            self.screen.say(f"stubs, since only your cluster knows the real ones: {', '.join(self.outcome.stubs)}")
-        return space, before
-
-    def _start(self, named: Collection[stubs.ClassStub], earlier: Earlier | None) -> None:
-        storage = [one.name for one in named if one.kind == "StorageClass"]
-        # Where the change is of the context, too, each program must find its own.
-        aliases = [str(earlier.file.config[_CONTEXT])] if earlier and earlier.file.config.get(_CONTEXT) else []
-        context = self.wanted.cluster.context
-        kwok.start(self.tools, self.run.folder, context, aliases, storage)
-
-    def _classes(self, file: StackFile, folder: Path) -> set[stubs.ClassStub]:
-        path = charts.named(file, VALUES_FILE)
-        own = stubs.own_values(charts.place(path, folder, self.order.project)) if path else None
-        return stubs.classes(file.config, own)
-
-    def _safe(self, file: StackFile, folder: Path) -> StackFile:
-        """Return a stack's file that leads nowhere but into its copy; chart and values are put there."""
-        path = str(charts.STAND_IN) if self.chosen.source == "stand-in" else charts.named(file, CHART)
-        if path:
-            file = charts.put_chart(charts.place(path, folder, self.order.project), folder, file)
-        file = charts.put_values(self.order.project, folder, file)
-        return StackFile({k: v for k, v in file.config.items() if k not in _OF_ITS_OWN_CLUSTER}, file.secrets)
+def _prepare(
+    tools: layout.Toolchain,
+    run: runs.Run,
+    order: Order,
+    programs: list[Program],
+    classes: list[stubs.ClassStub],
+    outcome: Outcome,
+    screen: Screen,
+) -> list[Workspace]:
+    """Start the cluster and, meanwhile, make the programs' one stack; return their workspaces."""
+    environment = workspace.seal(tools, run.folder, run.folder / "kubeconfig")
+    spaces = [Workspace(program.folder, run.folder, environment) for program in programs]
+    storage = [one.name for one in classes if one.kind == "StorageClass"]
+    # The working tree's first. Where the change is of the context, too, each program must find its own.
+    contexts = [str(one.file.config.get("kubernetes:context") or "") for one in reversed(programs)]
+    with screen.step("cluster"), ThreadPoolExecutor(1) as beside:
+        cluster = beside.submit(kwok.start, tools, run.folder, list(filter(None, contexts)), storage)
+        salt = ""
+        for space, program in zip(spaces, programs, strict=True):
+            salt = workspace.prepare(space, order.stack, program.file, salt)
+        cluster.result()
+    stubs.put(spaces[-1], classes, order.nodes)
+    outcome.stubs = [str(one) for one in classes]
+    if classes:
+        screen.say(f"stubs, since only your cluster knows the real ones: {', '.join(outcome.stubs)}")
+    return spaces
 
 
-def _deploy_earlier(space: Workspace, stage: Stage) -> None:
-    """Deploy the revision, which must hold by itself: else what comes of the working tree means nothing."""
-    outcome, screen = stage.outcome, stage.screen
-    with screen.step("revision_up", f"{outcome.revision}: up"):
+def _up(space: Workspace, screen: Screen, step: str, title: str) -> None:
+    """Deploy a program, which must hold by itself: with nothing left to change."""
+    with screen.step(f"{step}up", f"{title}up"):
         space.pulumi("up", "--yes", "--skip-preview")
-    with screen.step("revision_second_preview", f"{outcome.revision}: second preview, nothing to change"):
+    with screen.step(f"{step}second_preview", f"{title}second preview, nothing to change"):
         space.pulumi("preview", "--expect-no-changes")
 
 
-def _deploy(space: Workspace, stage: Stage) -> None:
+def _deploy(space: Workspace, namespace: str, outcome: Outcome, screen: Screen) -> None:
     """Preview and deploy the working tree, and see what came of it."""
-    outcome, screen = stage.outcome, stage.screen
     prefix = "working tree: " if outcome.revision else ""
-    namespace = stage.wanted.namespace
     before = changes.objects(space, namespace) if outcome.revision else {}
     with screen.step("preview", f"{prefix}preview"):
-        printed = space.pulumi("preview").out
-    touched = changes.resources(printed) if outcome.revision else []
-    outcome.preview = [*touched, *changes.diagnostics(printed)]
+        touched, messages = changes.announced(space.pulumi("preview", "--json", check=False))
+    outcome.preview = [*(touched if outcome.revision else ()), *messages]
     for line in outcome.preview:
         screen.say(f"          {line}")
-    with screen.step("up", f"{prefix}up"):
-        space.pulumi("up", "--yes", "--skip-preview")
-    with screen.step("second_preview", f"{prefix}second preview, nothing to change"):
-        space.pulumi("preview", "--expect-no-changes")
+    _up(space, screen, "", prefix)
     outcome.outputs = json.loads(space.pulumi("stack", "output", "--json").out)
     after = changes.objects(space, namespace)
-    outcome.objects = changes.count(after)
+    outcome.objects = dict(sorted(Counter(key.kind for key in after).items()))
     if outcome.revision:
         outcome.changed = [{"object": str(k), "what": v} for k, v in changes.between(before, after).items()]
 

@@ -31,11 +31,6 @@ class Run:
     folder: Path
 
     @property
-    def name(self) -> str:
-        """The run's name."""
-        return self.folder.name
-
-    @property
     def kept(self) -> bool:
         """Whether the run was kept for the user to look at."""
         return (self.folder / _KEPT).exists()
@@ -47,7 +42,7 @@ class Run:
     @property
     def lock(self) -> Path:
         """The lock file, held for as long as the run's process lives."""
-        return self.folder.with_name(f"{self.name}.lock")
+        return self.folder.with_name(f"{self.folder.name}.lock")
 
     def remove(self) -> None:
         """End the run's cluster and every other process of it, and remove its folder and (its holder's) lock file."""
@@ -78,10 +73,11 @@ def new(stack: str) -> Iterator[Run]:
 def sweep(include_kept: bool = False) -> list[str]:
     """Remove what killed runs left and, if asked, those that were kept; return their names."""
     gone = []
-    for run in map(Run, sorted(runs_folder().glob("rehearsal-*"))):
-        if run.folder.is_dir() and _NAME.fullmatch(run.name) and (include_kept or not run.kept):
+    for folder in sorted(runs_folder().glob("rehearsal-*")):
+        run = Run(folder)
+        if folder.is_dir() and _NAME.fullmatch(folder.name) and (include_kept or not run.kept):
             # A lock that is held: the run is at work.
             with contextlib.suppress(Timeout), FileLock(run.lock, timeout=0):
                 run.remove()
-                gone.append(run.name)
+                gone.append(folder.name)
     return gone

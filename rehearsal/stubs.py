@@ -1,15 +1,14 @@
 """What a stack expects of its own cluster and a throwaway one has not: classes by name, and labels of nodes.
 
 Classes are made by name, since only the real cluster can tell whether they exist. Labels are not: that no node has
-them is what a rehearsal is there to show. Who knows better says so on the command line. All but `put` is pure.
+them is what a rehearsal is there to show. Who knows better says so on the command line.
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from config import settings, types
 from config.errors import InvalidValue
@@ -17,26 +16,35 @@ from kube import yaml
 from kube.nested import leaves
 from rehearsal.cluster.kwok import NODES
 from rehearsal.errors import UsageError
+from rehearsal.order import VALUES_FILE, Program
 from rehearsal.workspace import Workspace
 
-# The provisioner of the throwaway cluster's own class.
-_PROVISIONER: Final = "kwok.x-k8s.io/volume"
 _KEYS: Final = {
+    f"{settings.PROJECT}:hubStorageClass": "StorageClass",
     "storageClassName": "StorageClass",
     "storageClass": "StorageClass",
     "ingressClassName": "IngressClass",
     "priorityClassName": "PriorityClass",
 }
-_HUB_STORAGE: Final = f"{settings.PROJECT}:hubStorageClass"
+# As the throwaway cluster can work with them.
+_CLASSES: Final[dict[str, dict[str, Any]]] = {
+    "StorageClass": {
+        "apiVersion": "storage.k8s.io/v1",
+        "provisioner": "kwok.x-k8s.io/volume",
+        "allowVolumeExpansion": True,
+        "reclaimPolicy": "Delete",
+    },
+    "IngressClass": {"apiVersion": "networking.k8s.io/v1", "spec": {"controller": "rehearsal.invalid/none"}},
+    "PriorityClass": {"apiVersion": "scheduling.k8s.io/v1", "value": 0},
+}
 # Classes that every cluster has.
 _OWN: Final = re.compile(r"system-(node|cluster)-critical|kwok-volume")
-# How our preview and the scheduler say that a node selector kept pods away.
-_NO_SUCH_NODE: Final = re.compile(r"no node has the labels (\{[^}]*\})|didn't match Pod's node affinity/selector")
-_PAIR: Final = re.compile(r"'([^']+)': '([^']*)'")
+_SELECTED: Final = re.compile(r"[nN]odeSelector\.(.+)")
+_EXAMPLE: Final = "make rehearse NODES=pool=core,disk=ssd"
+Leaves = Iterable[tuple[str, Any]]
 
 
-@dataclass(frozen=True, order=True)
-class ClassStub:
+class ClassStub(NamedTuple):
     """A class that a stack names: StorageClass, IngressClass or PriorityClass, and its name."""
 
     kind: str
@@ -46,81 +54,69 @@ class ClassStub:
         return f"{self.kind} {self.name}"
 
 
-def classes(config: Mapping[str, Any], values: Any) -> set[ClassStub]:
-    """Return the classes that a stack's config and its own Helm values name, as far as a class can have that name.
+def stated(program: Program) -> list[tuple[str, Any]]:
+    """Return the leaves of a stack's config and of its own Helm values, by their paths.
+
+    None of a file of values that cannot be read, which the program will say.
+    """
+    path = Path(program.folder, str(program.file.config.get(VALUES_FILE) or ""))
+    try:
+        values = yaml.load(path.read_bytes(), path)
+    except (OSError, ValueError):
+        values = None
+    return [*leaves(program.file.config), *leaves(values)]
+
+
+def classes(stated: Leaves) -> list[ClassStub]:
+    """Return the classes that a stack names, sorted, as far as a class can have that name.
 
     Others are left to the real server's judgement: `-` and `""` stand for "no class" in some charts.
     """
-    found = {ClassStub("StorageClass", str(config[_HUB_STORAGE]))} if config.get(_HUB_STORAGE) else set()
-    named = ((path.rpartition(".")[2], name) for path, name in leaves(values) if isinstance(name, str))
-    found |= {ClassStub(_KEYS[key], name) for key, name in named if key in _KEYS}
-    return {one for one in found if _can_be_made(one.name)}
+    named = ((path.rpartition(".")[2], name) for path, name in stated)
+    return sorted({ClassStub(_KEYS[key], name) for key, name in named if key in _KEYS and _can_be_made(name)})
 
 
-def _can_be_made(name: str) -> bool:
+def _can_be_made(name: Any) -> bool:
     try:
-        return not _OWN.fullmatch(types.OBJECT_NAME.read(name))
+        return isinstance(name, str) and not _OWN.fullmatch(types.OBJECT_NAME.read(name))
     except InvalidValue:
         return False
 
 
-def own_values(path: Path) -> Any:
-    """Return what stands in a file of Helm values; nothing if it cannot be read, which the program will say."""
-    try:
-        return yaml.load(path.read_bytes(), path)
-    except (OSError, ValueError):
-        return None
-
-
-def manifest(one: ClassStub) -> dict[str, Any]:
-    """Return a class as the API takes it: one that works on the throwaway cluster."""
-    versions = {"StorageClass": "storage.k8s.io/v1", "IngressClass": "networking.k8s.io/v1"}
-    parts: dict[str, dict[str, Any]] = {
-        "StorageClass": {"provisioner": _PROVISIONER, "allowVolumeExpansion": True, "reclaimPolicy": "Delete"},
-        "IngressClass": {"spec": {"controller": "rehearsal.invalid/none"}},
-        "PriorityClass": {"value": 0},
-    }
-    version = versions.get(one.kind, "scheduling.k8s.io/v1")
-    return {"apiVersion": version, "kind": one.kind, "metadata": {"name": one.name}, **parts[one.kind]}
-
-
-def labels(text: str) -> dict[str, tuple[str, ...]]:
+def labels(text: str) -> dict[str, list[str]]:
     """Read labels such as `pool=core,disk=ssd`; a key that comes again has several values. Raises `UsageError`."""
-    found: dict[str, tuple[str, ...]] = {}
-    example = "make rehearse NODES=pool=core,disk=ssd"
+    found: dict[str, list[str]] = {}
     for pair in filter(None, map(str.strip, text.split(","))):
         key, sign, value = pair.partition("=")
+        values = found.setdefault(key, [])
+        values.append(value)
         try:
-            ((name, label),) = types.LABELS.read(json.dumps({key: value})).items()
+            if not sign or len(values) > NODES:
+                raise InvalidValue(f"labels with their values, at most {NODES} of each: one for a simulated node")
+            types.LABELS.read(json.dumps({key: value}))
         except InvalidValue as error:
-            raise UsageError(f"--nodes {text}: found {pair!r}", str(error), example) from None
-        if not sign:
-            raise UsageError(f"--nodes {text}: found {pair!r}", "a label and its value", example)
-        found[name] = (*found.get(name, ()), label)
-        if len(found[name]) > NODES:
-            expected = f"at most {NODES} values of {name}, one for each simulated node"
-            raise UsageError(f"--nodes {text}: found {len(found[name])}", expected, example)
+            raise UsageError(f"--nodes {text}: found {pair!r}", str(error), _EXAMPLE) from None
     return found
 
 
-def hint(text: str) -> str:
-    """Return what to do about a failure in which a node selector kept pods away; "" for any other failure."""
-    found = list(_NO_SUCH_NODE.finditer(text))
-    if not found:
+def hint(stated: Leaves, node_labels: Mapping[str, Sequence[str]]) -> str:
+    """Return what to do where a stack selects nodes by labels that no simulated one has; "" where it does not."""
+    selected = [(label[1], str(value)) for path, value in stated if (label := _SELECTED.search(path))]
+    lacking = dict.fromkeys(f"{key}={value}" for key, value in selected if value not in node_labels.get(key, ()))
+    if not lacking:
         return ""
-    missing = dict.fromkeys("=".join(pair) for match in found for pair in _PAIR.findall(match[1] or ""))
-    example = ",".join(missing) or "pool=core,disk=ssd"
     return (
         "hint: the simulated nodes have no labels of yours, so that a node selector which fits no node is shown.\n"
-        f"      If your cluster has such nodes, give the simulated ones their labels: make rehearse NODES={example}"
+        "      If your cluster has such nodes, give the simulated ones their labels: "
+        f"make rehearse NODES={','.join(lacking)}"
     )
 
 
-def put(space: Workspace, wanted: set[ClassStub], node_labels: Mapping[str, Sequence[str]]) -> None:
+def put(space: Workspace, wanted: Sequence[ClassStub], node_labels: Mapping[str, Sequence[str]]) -> None:
     """Make classes on the throwaway cluster, and label its nodes. Raises `CommandError`."""
     if wanted:
         file = space.base / "stubs.json"
-        items = [manifest(one) for one in sorted(wanted)]
+        items = [{**_CLASSES[one.kind], "kind": one.kind, "metadata": {"name": one.name}} for one in wanted]
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
         space.kubectl("apply", "-f", str(file))
     nodes = space.kubectl("get", "nodes", "-o", "name").split() if node_labels else []

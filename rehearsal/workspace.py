@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +20,7 @@ from rehearsal.cluster import kwok
 from rehearsal.errors import CommandError
 from rehearsal.toolchain.layout import Toolchain
 
-_LOCKED: Final = ("encryptionsalt", "encryptedkey", "secretsprovider")
+PROJECT: Final = Path(__file__).resolve().parent.parent
 # A chart may have to be fetched through the user's proxy; nothing else of the environment goes in.
 _PASSED_ON: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 _NOT_COPIED: Final = (".git", ".venv*", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "node_modules")
@@ -30,8 +30,8 @@ _NOT_COPIED: Final = (".git", ".venv*", "__pycache__", ".mypy_cache", ".ruff_cac
 class StackFile:
     """A stack's own file, made safe to use elsewhere.
 
-    `config` holds the plain values; `secrets` names the paths (as `pulumi config set --path` takes them) that get a
-    placeholder: what is encrypted, and what the file lacks.
+    `config` holds the plain values, and placeholders; `secrets` names the paths (as `pulumi config set --path` takes
+    them) at which these stand: what is encrypted, and what the file lacks.
     """
 
     config: dict[str, Any]
@@ -39,7 +39,7 @@ class StackFile:
 
 
 def strip(text: str) -> StackFile:
-    """Take the text of a `Pulumi.<stack>.yaml` and leave out what only its owner can read.
+    """Take the text of a `Pulumi.<stack>.yaml`, and placeholders for what only its owner can read.
 
     Raises ValueError if it is no stack file.
     """
@@ -47,23 +47,20 @@ def strip(text: str) -> StackFile:
     if not isinstance(content, dict) or not isinstance(content.get("config") or {}, dict):
         raise ValueError("a stack file is a map with the key `config`")
     config = content.get("config") or {}
-    missing = (key for key in keys.required_secrets(config) if key not in config)
-    return StackFile(_without_locked(config), (*_locked_paths(config), *missing))
+    secrets = []
 
+    def opened(value: Any, path: str = "") -> Any:
+        if isinstance(value, dict) and set(value) == {"secure"}:
+            secrets.append(path)
+            return keys.placeholder(path, config)
+        if isinstance(value, dict):
+            return {key: opened(below, path + _step(key, first=not path)) for key, below in value.items()}
+        if isinstance(value, list):
+            return [opened(below, f"{path}[{index}]") for index, below in enumerate(value)]
+        return value
 
-def _is_locked(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == {"secure"}
-
-
-def _locked_paths(value: Any, path: str = "") -> Iterator[str]:
-    if _is_locked(value):
-        yield path
-    elif isinstance(value, dict):
-        for key, below in value.items():
-            yield from _locked_paths(below, path + _step(str(key), first=not path))
-    elif isinstance(value, list):
-        for index, below in enumerate(value):
-            yield from _locked_paths(below, f"{path}[{index}]")
+    missing = {key: {"secure": ""} for key in keys.required_secrets(config) if key not in config}
+    return StackFile(opened({**config, **missing}), tuple(secrets))
 
 
 def _step(key: str, first: bool) -> str:
@@ -73,36 +70,19 @@ def _step(key: str, first: bool) -> str:
     return key if first else f".{key}"
 
 
-def _without_locked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_locked(v) for k, v in value.items() if not _is_locked(v)}
-    if isinstance(value, list):
-        # The place in a list is kept, since the placeholder is set by its index.
-        return ["" if _is_locked(v) else _without_locked(v) for v in value]
-    return value
-
-
 def copy_project(source: Path, target: Path) -> None:
     """Copy what belongs to the project: the files that git knows or would take, else all but environments."""
-    listed = _listed(source)
-    if listed is None:
+    try:
+        listed = run.run(["git", "-C", source, "ls-files", "-coz", "--exclude-standard"])
+    except FileNotFoundError:
+        listed = Result(-1, "", "there is no git")
+    if listed.status:
         shutil.copytree(source, target, ignore=shutil.ignore_patterns(*_NOT_COPIED), symlinks=True)
         return
-    for name in listed:
-        file = source / name
-        if file.is_file():  # a deleted file is still listed
-            place = target / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(file, place)
-
-
-def _listed(source: Path) -> list[str] | None:
-    """Return the files that git knows or would take; None where there is no repository, or no git."""
-    try:
-        got = run.run(["git", "-C", source, "ls-files", "-coz", "--exclude-standard"])
-    except FileNotFoundError:
-        return None
-    return None if got.status else [name for name in got.out.split("\0") if name]
+    for name in listed.out.rstrip("\0").split("\0"):
+        if (source / name).is_file():  # a deleted file is still listed
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, target / name)
 
 
 @dataclass(frozen=True)
@@ -122,13 +102,11 @@ class Workspace:
         With `check`, raises `CommandError` when it fails. `secrets` become `--secret name=value`; they are not logged.
         """
         command = [*args, "--non-interactive"]
-        with (self.base / "pulumi.log").open("a") as log:
-            log.write(f"$ pulumi {' '.join(command)}\n")
         hidden = [part for item in (secrets or {}).items() for part in ("--secret", "=".join(item))]
         # `-C` names the folder on the command line, by which a later run can find and end what a killed one left.
         result = self.run("pulumi", "-C", str(self.folder), *command, *hidden)
         with (self.base / "pulumi.log").open("a") as log:
-            log.write(result.text)
+            log.write(f"$ pulumi {' '.join(command)}\n{result.text}")
         if check and result.status:
             raise CommandError(result.text.strip())
         return result
@@ -174,7 +152,7 @@ def make(source: Path, base: Path, environment: Mapping[str, str]) -> Workspace:
 
 
 def prepare(workspace: Workspace, stack: str, file: StackFile, salt: str = "") -> str:
-    """Make the stack in the workspace: the plain values as they are, a placeholder for each secret.
+    """Make the stack in the workspace, its placeholders encrypted.
 
     With the `salt` of another copy's stack, that stack is used here as well. Returns the salt.
     """
@@ -183,10 +161,6 @@ def prepare(workspace: Workspace, stack: str, file: StackFile, salt: str = "") -
     path.write_text(yaml.dump({**known, "config": file.config}))
     workspace.pulumi("stack", "select" if salt else "init", stack)
     if file.secrets:
-        workspace.pulumi(
-            "config",
-            "set-all",
-            "--path",
-            secrets={path: keys.placeholder(path, file.config) for path in file.secrets},
-        )
+        placeholders = {path: keys.placeholder(path, file.config) for path in file.secrets}
+        workspace.pulumi("config", "set-all", "--path", secrets=placeholders)
     return str(yaml.load(path.read_bytes(), path).get("encryptionsalt") or "")

@@ -12,14 +12,17 @@ import argparse
 import ast
 import copy
 import difflib
-import queue
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +87,17 @@ def mutants(source: str) -> Iterator[str]:
             yield (source.encode()[:first] + text.encode() + source.encode()[last:]).decode()
 
 
-def survives(tree: Path, module: str, source: str, own: bool) -> bool:
-    """Whether the tests pass in a copy of the tree in which a module has this source; the copy is as before then."""
+def survives(folder: str, own: bool, module: str, source: str) -> bool:
+    """Whether the tests pass in this thread's copy of the tree with this source; the copy is as before then."""
+    tree = Path(folder, threading.current_thread().name)
+    if not tree.exists():
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".?*", "__pycache__"))
     file, room = tree / module, Path("tests/unit", module).parent
     tests = [room / f"test_{file.name}", *(() if own else (room,))]
-    # No bytecode: within one second, that of another break of the same size would be taken for this one's. And no
-    # test of how long something takes, which fails on a busy machine.
-    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-k", "not takes_no_time"]
+    # No bytecode: within one second, that of another break of the same size would be taken for this one's. No test of
+    # how long something takes, which fails on a busy machine. And a folder beside one of its files, which pytest drops.
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-k", "not takes_no_time", "--keep-duplicates"]
+    command = [sys.executable, "-B", "-m", "pytest", *options]
     before = file.read_text()
     file.write_text(source)
     try:
@@ -114,30 +121,21 @@ def main() -> None:
     left = {module: sorted(set(mutants(source)) - {source}) for module, source in sources.items()}
     for some in left.values():
         random.Random(given.seed).shuffle(some)
-    turns = [(module, some[turn]) for turn in range(given.count) for module, some in left.items() if turn < len(some)]
+    turns = [zip(sources, turn, strict=True) for turn in zip_longest(*left.values())]
+    picked = [(module, source) for turn in turns for module, source in turn if source][: given.count]
+    killed = dict.fromkeys(sources, 0)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
-        trees: queue.Queue[Path] = queue.Queue()
-        for name in ("one", "two"):
-            trees.put(Path(folder, name))
-            shutil.copytree(ROOT, Path(folder, name), ignore=shutil.ignore_patterns(".?*", "__pycache__"))
-
-        def run(one: tuple[str, str]) -> bool:
-            tree = trees.get()
-            try:
-                return survives(tree, *one, given.own)
-            finally:
-                trees.put(tree)
-
-        if not all(pool.map(run, {Path(module).parent: (module, text) for module, text in sources.items()}.values())):
+        run = partial(survives, folder, given.own)
+        if not all(pool.map(run, *zip(*sources.items(), strict=True))):
             sys.exit("the tests fail without a break")
-        ends: dict[str, list[bool]] = {module: [] for module in sources}
-        picked = turns[: given.count]
-        for (module, source), alive in zip(picked, pool.map(run, picked), strict=True):
-            ends[module].append(alive)
+        for (module, source), alive in zip(picked, pool.map(run, *zip(*picked, strict=True)), strict=True):
+            killed[module] += not alive
             lines = difflib.unified_diff(sources[module].splitlines(), source.splitlines(), module, n=0, lineterm="")
             print(*(lines if alive else ()), sep="\n", end="\n" if alive else "", flush=True)
-    for module, end in {**ends, "all": [alive for some in ends.values() for alive in some]}.items():
-        print(f"{module}: {end.count(False)} of {len(end)} killed")
+    count = Counter(module for module, _ in picked)
+    for module in sources:
+        print(f"{module}: {killed[module]} of {count[module]} killed")
+    print(f"all: {sum(killed.values())} of {len(picked)} killed")
 
 
 if __name__ == "__main__":

@@ -4,21 +4,21 @@ Nothing is changed. Needed are the rights to read all of these, and `patch` for 
 have set is seen, not what they took out.
 """
 
+import base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from kube import helm_releases, manifests
+from kube import helm_releases, manifests, nested
 from kube.api import Answer, Api, side_by_side
 from kube.errors import UnknownTypeError
-from kube.helm_releases import History
 from kube.manifests import Object, ObjectKey
 from operations import cluster, state
-from operations.drift import expected
-from operations.drift.compare import Difference, compare
+from operations.drift.compare import MANAGER, Difference, authors, by_server, by_users, compare
 from operations.errors import BlockedError
 
-NO_RIGHT = "no right to patch"
+NO_RIGHT: Final = "no right to patch"
+Objects = Mapping[ObjectKey, Object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +52,8 @@ def collect(found: state.State, api: Api, ignored: Collection[str] = ()) -> Drif
     namespace, name = release["inputs"]["namespace"], release["inputs"]["name"]
     own = manifests.by_key(state.plain_objects(found), namespace)
     records = cluster.records(api, f"{namespace}/{name}")
-    history = _history(records.items, namespace, name) if records.ok else None
-    deployed = history.deployed.objects if history and history.deployed else {}
-    helms = {key: expected.owned_by_helm(one, name, namespace) for key, one in deployed.items()}
-    wanted = expected.complete({**helms, **own}, namespace)
+    helms, drift = _by_helm(release, records.items) if records.ok else ({}, [])
+    wanted = {key: _complete(one, key, namespace) for key, one in {**helms, **own}.items()}
     looks = dict(zip(wanted, side_by_side(lambda key: _look(api, key, wanted[key], ignored), wanted), strict=True))
     unread = {} if records.ok else {f"Helm's record of {namespace}/{name}": records.message}
     unread |= {str(key): look.unread for key, look in looks.items() if look.unread}
@@ -64,14 +62,19 @@ def collect(found: state.State, api: Api, ignored: Collection[str] = ()) -> Drif
         context=api.context,
         timeout=int(release["inputs"]["timeout"]),
         count=sum(not look.unread for look in looks.values()),
-        drift=[*_of_release(release, history), *(one for look in looks.values() for one in look.drift)],
+        drift=[*drift, *(one for look in looks.values() for one in look.drift)],
         own=own.keys(),
         unread=unread,
         refused={key: look.refused for key, look in looks.items() if look.refused},
     )
 
 
-def _history(records: Sequence[Object], namespace: str, name: str) -> History:
+def _by_helm(release: state.Resource, records: Sequence[Object]) -> tuple[Objects, list[Difference]]:
+    """Return the objects that Helm installed, without hooks (they come and go), and what somebody did with Helm itself.
+
+    That leaves no trace in the objects, since the record changed with them.
+    """
+    namespace, name = release["inputs"]["namespace"], release["inputs"]["name"]
     history = helm_releases.history(records, namespace)
     if history.unfinished or (history.status and not history.deployed):
         raise BlockedError(
@@ -79,26 +82,31 @@ def _history(records: Sequence[Object], namespace: str, name: str) -> History:
             "one whose last operation came to its end: wait, or see docs/recovery.md",
             "pulumi up",
         )
-    return history
-
-
-def _of_release(release: Mapping[str, Any], history: History | None) -> list[Difference]:
-    """Tell what somebody did with Helm itself: it leaves no trace in the objects, since the record changed with them.
-
-    A resource with `initErrors` is one whose last `up` failed: its revision in the state is not the deployed one.
-    """
-    key = ObjectKey("Release", release["inputs"]["name"])
-    if history is None:
-        return []
+    key = ObjectKey("Release", name)
     if not history.deployed:
-        return [Difference(key, "", "deleted")]
+        return {}, [Difference(key, "", "deleted")]
+    # What Helm adds to every object (seen with pulumi-kubernetes 4.25.0). Without it the next upgrade refuses the
+    # object, so that it counts as drift when it is gone.
+    notes = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
+    owner = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": notes}}
+    objects = {k: nested.merged(one, owner) for k, one in history.objects.items() if not manifests.hooks(one)}
     known = ((release.get("outputs") or {}).get("status") or {}).get("revision")
-    if release.get("initErrors") or known is None or int(known) == history.deployed.number:
-        return []
-    return [Difference(key, "revision", "changed", int(known), history.deployed.number)]
+    # After an `up` that failed, the state has another revision than the deployed one.
+    if release.get("initErrors") or known is None or int(known) == history.deployed:
+        return objects, []
+    return objects, [Difference(key, "revision", "changed", int(known), history.deployed)]
 
 
-@dataclass(frozen=True, kw_only=True)
+def _complete(one: Object, key: ObjectKey, namespace: str) -> dict[str, Any]:
+    """Return an object as the API server takes it: with its namespace, and a Secret's texts among its data."""
+    place = {} if key.kind in manifests.CLUSTER_WIDE else {"namespace": key.namespace or namespace}
+    whole = nested.merged(one, {"metadata": place})
+    texts = whole.pop("stringData", None) or {}
+    data = {name: base64.b64encode(str(value).encode()).decode() for name, value in texts.items()}
+    return nested.merged(whole, {"data": data}) if data else whole
+
+
+@dataclass(frozen=True)
 class _Look:
     """One object: its drift, why it could not be read, and why the server would not apply what was deployed."""
 
@@ -113,14 +121,15 @@ def _look(api: Api, key: ObjectKey, one: Object, ignored: Collection[str]) -> _L
         found = cluster.find(api, one)
     except UnknownTypeError as error:
         return _Look(unread=str(error))
-    if found.reason == "NotFound":
-        return _Look(drift=compare(key, {}, None))
+    if found.reason == "NotFound" or (found.ok and found.body["metadata"].get("deletionTimestamp")):
+        return _Look([Difference(key, "", "deleted")])
     if not found.ok:
         return _Look(unread=found.message)
+    known = authors(found.body, ignored)
     # By force, since the fields have another manager.
-    applied = api.apply(one, expected.MANAGER, dry_run=True, force=True)
-    wanted = expected.by_server(applied.body) if applied.ok else expected.by_users(one, found.body, ignored)
-    return _Look(drift=compare(key, wanted, found.body, ignored), refused="" if applied.ok else _reason(applied))
+    applied = api.apply(one, MANAGER, dry_run=True, force=True)
+    wanted = by_server(applied.body) if applied.ok else by_users(one, known)
+    return _Look(compare(key, wanted, found.body, known), refused="" if applied.ok else _reason(applied))
 
 
 def _reason(answer: Answer) -> str:
@@ -130,5 +139,5 @@ def _reason(answer: Answer) -> str:
     """
     if answer.reason == "Forbidden":
         return NO_RIGHT
-    causes = (": ".join(filter(None, (one.field, one.reason))) for one in answer.causes)
+    causes = dict.fromkeys(": ".join(filter(None, map(one.get, ("field", "reason")))) for one in answer.causes)
     return ", ".join(causes) or answer.message.partition(":")[0]

@@ -1,21 +1,26 @@
-"""What differs between the objects of a stack and those in the cluster, and who changed them.
+"""What differs between an object as a stack expects it and as it is in the cluster, and who changed it.
 
-Pure functions. What is expected comes in as a map from the path of each field to its value (`Wanted`). Whatever a stack
-does not say itself is nobody's business, unless a user said it: that is what Kubernetes' record of who set what
-(`managedFields`) tells, with a name (`kubectl-edit`) and mostly with a time (`kubectl scale` leaves none).
+Pure functions. What is expected is a map from the path of each field to its value (`Wanted`). Which value that is says
+best the API server itself, from a dry run (`by_server`); where it refuses that, what is left is what users have set
+(`by_users`). Whatever a stack does not say itself is nobody's business, unless a user said it: that is what Kubernetes'
+record of who set what (`managedFields`) tells, with a name (`kubectl-edit`) and mostly with a time.
 """
 
+import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from kube.manifests import Object, ObjectKey
 from operations.drift import masks
-from operations.drift.fields import MISSING, Path, Step, leaves, prefixes, text, value_at
+from operations.drift.fields import MISSING, Path, leaves, prefixes, text, value_at
 
 Wanted = Mapping[Path, Any]
+# What is expected at a path, and what is there.
 Pair = tuple[Any, Any]
+# The field manager of the dry runs. No object ever has it.
+MANAGER: Final = "binderhub-drift"
 # Helm through Pulumi's provider, and the provider itself with a random suffix (seen with pulumi-kubernetes 4.25.0).
 _PULUMI: Final = "pulumi-"
 # What works for a cluster by itself: its own controllers, autoscalers, operators, webhooks, a cloud's agents.
@@ -25,18 +30,19 @@ _CONTROLLER: Final = re.compile(
     re.IGNORECASE,
 )
 # Stands for a whole item of a list, such as a container: its name says enough, and much is in it.
-ITEM: Final = object()
+_ITEM: Final = object()
 # kubectl's notes to itself. What `apply` changed is seen by itself, and a restart changes no setting.
-_NOTES: Final = frozenset({"kubectl.kubernetes.io/last-applied-configuration", "kubectl.kubernetes.io/restartedAt"})
+_NOTES: Final = ("f:kubectl.kubernetes.io/last-applied-configuration", "f:kubectl.kubernetes.io/restartedAt")
 
 
 @dataclass(frozen=True)
 class Author:
-    """Who set fields: the name of a program, when (in UTC; "" if unknown), and the paths."""
+    """Who set fields: a program's name, for whom it works (user, controller, stack), the paths, and when if known."""
 
     name: str
-    time: str
+    role: str
     paths: frozenset[Path]
+    time: str | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Difference:
     """One field that is not as it was deployed.
 
     `change` is changed, added, removed, or deleted for a whole object, whose `field` is "". `masked` says that the
-    values may be secret; they are None then, as is a value that is not there. `by` and `at` are "" if nobody knows.
+    values may be secret; they are None then, as is a value that is not there. `by` and `at` are None if nobody knows.
     """
 
     object: ObjectKey
@@ -53,113 +59,122 @@ class Difference:
     expected: Any = None
     found: Any = None
     masked: bool = False
-    by: str = ""
-    at: str = ""
+    by: str | None = None
+    at: str | None = None
 
 
-def authors(live: Object) -> list[Author]:
-    """Return who set which fields of an object, apart from its status; the newest last."""
-    entries = [e for e in live["metadata"].get("managedFields") or [] if e.get("subresource") != "status"]
-    found = [Author(e["manager"], e.get("time") or "", frozenset(leaves(e.get("fieldsV1") or {}))) for e in entries]
-    return sorted(found, key=lambda author: author.time)
+def authors(live: Object, ignored: Collection[str] = ()) -> list[Author]:
+    """Return who set which fields of an object, apart from its status; the newest last.
 
-
-def is_user(name: str, ignored: Collection[str] = ()) -> bool:
-    """Return whether a program that sets fields works for a user; `ignored` are names that do not."""
-    return not (name.startswith(_PULUMI) or _is_controller(name, ignored))
-
-
-def _is_controller(name: str, ignored: Collection[str]) -> bool:
-    return name in ignored or _CONTROLLER.match(name) is not None
-
-
-def compare(key: ObjectKey, wanted: Wanted, live: Object | None, ignored: Collection[str] = ()) -> list[Difference]:
-    """Compare an object with what is expected of it; `live` is None if there is none.
-
-    `ignored` are names of programs whose changes do not count, beside those of Kubernetes itself.
+    `ignored` are names of programs whose changes do not count: as if they were controllers.
     """
-    if live is None or live["metadata"].get("deletionTimestamp"):
-        return [Difference(key, "", "deleted")]
-    known = authors(live)
+    entries = [e for e in live["metadata"].get("managedFields") or [] if e.get("subresource") != "status"]
+    return [
+        Author(e["manager"], role(e["manager"], ignored), frozenset(leaves(e.get("fieldsV1") or {})), e.get("time"))
+        for e in sorted(entries, key=lambda e: e.get("time") or "")
+    ]
+
+
+def role(name: str, ignored: Collection[str] = ()) -> str:
+    """Return for whom a program that sets fields works: controller, stack or user."""
+    if name in ignored:
+        return "controller"
+    return "stack" if name.startswith(_PULUMI) else "controller" if _CONTROLLER.match(name) else "user"
+
+
+def by_server(applied: Object) -> Wanted:
+    """Return what is expected of an object that a dry run has applied to the one in the cluster.
+
+    The server's record says which fields were in the request, and beside it stands what it makes of them: quantities,
+    and what webhooks change, are in the same form as in the cluster.
+    """
+    return {path: value_at(applied, path) for one in authors(applied) if one.name == MANAGER for path in one.paths}
+
+
+def by_users(deployed: Object, known: Collection[Author]) -> Wanted:
+    """Return what was deployed of the fields that users have set in the cluster.
+
+    What they took out is not among them: the record of who set what says nothing of it.
+    """
+    return {path: value for path in _set_by_users(known) if (value := value_at(deployed, path)) is not MISSING}
+
+
+def compare(key: ObjectKey, wanted: Wanted, live: Object, known: Sequence[Author]) -> list[Difference]:
+    """Compare an object with what is expected of it; `known` are its authors, the newest last."""
     found = []
-    for path, pair in {**_changed(wanted, live), **_added(wanted, live, known, ignored)}.items():
-        author = _author(path, known, ignored)
-        if author and _is_controller(author.name, ignored):
+    for path, pair in {**_changed(wanted, live), **_added(wanted, live, known)}.items():
+        author = _author(path, known)
+        role = author.role if author else ""
+        if role == "controller" or not _is_meant(path):
             continue
-        if pair[1] is MISSING and author and not is_user(author.name, ignored):
-            author = None  # who set the list or map does not tell who took something out of it
-        if _is_meant(path):
-            found.append(_difference(key, live, path, pair, author))
+        if role == "stack" and pair[1] is MISSING:
+            author = None  # who set a list or a map does not tell who took something out of it
+        found.append(_difference(key, live, path, pair, author))
     return sorted(found, key=lambda one: one.field)
 
 
 def _is_meant(path: Path) -> bool:
     """Return whether a field says something: not those by which the items of a list are told from each other."""
-    item = path[-2] if len(path) > 1 and path[-2].kind == "k" else None
-    if item and path[-1].value in dict(item.value):
-        return False
-    return path[-1].value not in _NOTES
+    above, last = ("", *path)[-2:]
+    keys = json.loads(above[2:]) if above.startswith("k:") else {}
+    return last not in _NOTES and last.removeprefix("f:") not in keys
 
 
 def _changed(wanted: Wanted, live: Object) -> dict[Path, Pair]:
     """Return the fields that have another value, or none; of a list's item that is gone, the item alone."""
     found: dict[Path, Pair] = {}
     for path, value in wanted.items():
-        if gone := _missing_item(path, live):
-            found[gone] = (ITEM, MISSING)
+        if gone := [item for item in _items(path) if value_at(live, item) is MISSING]:
+            found[gone[0]] = (_ITEM, MISSING)
         else:
-            found |= {
-                below: (expected, there) for below, expected, there in _differences(value, value_at(live, path), path)
-            }
+            found |= _differences(value, value_at(live, path), path)
     return found
 
 
-def _missing_item(path: Path, live: Object) -> Path:
-    return next((item for item in _items(path) if value_at(live, item) is MISSING), ())
+def _added(wanted: Wanted, live: Object, known: Collection[Author]) -> dict[Path, Pair]:
+    """Return the fields that users set and of which nothing is expected; of a list's new item, the item alone."""
+    ours = {path for author in known if author.role != "user" for path in author.paths}
+    old = prefixes({*wanted, *ours})
+    found: dict[Path, Pair] = {}
+    for path in _set_by_users(known) - old:
+        there = value_at(live, path)
+        if there is not MISSING:
+            new = next((item for item in _items(path) if item not in old), ())
+            found[new or path] = (MISSING, _ITEM if new else there)
+    return found
+
+
+def _set_by_users(known: Collection[Author]) -> set[Path]:
+    return {path for author in known if author.role == "user" for path in author.paths}
 
 
 def _items(path: Path) -> Iterator[Path]:
     """Yield the paths of the lists' items that a path leads through, outermost first."""
-    return (path[:length] for length in range(1, len(path) + 1) if path[length - 1].kind in "kv")
+    return (path[:length] for length in range(1, len(path) + 1) if path[length - 1][0] in "kv")
 
 
-def _added(wanted: Wanted, live: Object, known: Collection[Author], ignored: Collection[str]) -> dict[Path, Pair]:
-    """Return the fields that users set and of which nothing is expected; of a list's new item, the item alone."""
-    users = {path for a in known if is_user(a.name, ignored) for path in a.paths}
-    ours = {path for a in known if not is_user(a.name, ignored) for path in a.paths}
-    expected = prefixes(wanted)
-    found: dict[Path, Pair] = {}
-    for path in users - ours - expected:
-        new = next((item for item in _items(path) if item not in expected | prefixes(ours)), ())
-        found[new or path] = (MISSING, ITEM if new else value_at(live, path))
-    return {path: pair for path, pair in found.items() if pair[1] is not MISSING}
-
-
-def _author(path: Path, known: Collection[Author], ignored: Collection[str]) -> Author | None:
+def _author(path: Path, known: Sequence[Author]) -> Author | None:
     """Return who set a field last: a user, else whoever it was; for a list's item, who set anything in it."""
     above = prefixes([path])
     there = [a for a in known if any(p in above or p[: len(path)] == path for p in a.paths)]
-    users = [a for a in there if is_user(a.name, ignored)]
-    return next(reversed(users or there), None)
+    return next(reversed([a for a in there if a.role == "user"] or there), None)
 
 
-def _differences(expected: Any, there: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
+def _differences(expected: Any, there: Any, path: Path) -> Iterator[tuple[Path, Pair]]:
     if isinstance(expected, Mapping) and isinstance(there, Mapping):
-        for name in sorted({*expected, *there}):
-            below = (*path, Step("f", name))
-            yield from _differences(expected.get(name, MISSING), there.get(name, MISSING), below)
+        for name in {*expected, *there}:
+            yield from _differences(expected.get(name, MISSING), there.get(name, MISSING), (*path, f"f:{name}"))
     elif isinstance(expected, list) and isinstance(there, list) and len(expected) == len(there):
         for index, (one, other) in enumerate(zip(expected, there, strict=True)):
-            yield from _differences(one, other, (*path, Step("i", index)))
+            yield from _differences(one, other, (*path, f"i:{index}"))
     elif expected != there:
-        yield path, expected, there
+        yield path, (expected, there)
 
 
 def _difference(key: ObjectKey, live: Object, path: Path, pair: Pair, author: Author | None) -> Difference:
-    expected, there = (None if value in (ITEM, MISSING) else value for value in pair)
-    masked = any(masks.hides(live, path, value) for value in (expected, there))
     change = "added" if pair[0] is MISSING else "removed" if pair[1] is MISSING else "changed"
-    shown = (None, None) if masked else (expected, there)
-    return Difference(
-        key, text(path), change, *shown, masked, author.name if author else "", author.time if author else ""
-    )
+    expected, found = (None if value in (_ITEM, MISSING) else value for value in pair)
+    masked = any(masks.hides(live, path, value) for value in (expected, found) if value is not None)
+    shown = (None, None) if masked else (expected, found)
+    by, at = (author.name, author.time) if author else (None, None)
+    return Difference(key, text(path), change, *shown, masked, by, at)

@@ -9,55 +9,40 @@ import base64
 import gzip
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
-from kube.helm_releases import RECOVERED, Record, contents, number, status
+from kube.helm_releases import RECOVERED, Record, contents, status
 
-_UNINSTALLING: Final = "uninstalling"
-_PENDING: Final = "pending-"
-_ROLLBACK: Final = "pending-rollback"
+UNINSTALLING: Final = "uninstalling"
 # Only where Pulumi, too, knows of an operation without an end: elsewhere they are honest ends of their own.
-_UNFINISHED: Final = ("failed", _UNINSTALLING)
+_UNFINISHED: Final = ("failed", UNINSTALLING)
+# A record, and its new status, "" if it is deleted.
+Change = tuple[Record, str]
 
 
-@dataclass(frozen=True)
-class RecordChange:
-    """What becomes of one record: `status` is its new status, or "" if it is deleted."""
-
-    record: Record
-    status: str
+def newest(records: Sequence[Record]) -> str:
+    """Return the status of the newest record, the last one; "" if there is none."""
+    return status(records[-1]) if records else ""
 
 
-def ordered(records: Sequence[Record]) -> list[Record]:
-    """Return Secrets of one release, as the API gives them, oldest revision first."""
-    return sorted(records, key=number)
-
-
-def changes(records: Sequence[Record], unrecorded: bool) -> list[RecordChange]:
+def changes(records: Sequence[Record], unrecorded: bool) -> list[Change]:
     """Return the changes that put the records of one release in order; none if its last operation came to an end.
 
-    `unrecorded` says that Pulumi has an operation on the release, other than a deletion, whose end it does not know.
+    `records` begin with the oldest. `unrecorded` says that Pulumi has an operation on the release, other than a
+    deletion, whose end it does not know.
     """
-    rest, gone = ordered(records), []
-    while len(rest) > 1 and status(rest[-1]) == _ROLLBACK:
+    rest, gone = list(records), []
+    while len(rest) > 1 and status(rest[-1]) == "pending-rollback":
         # What was rolled back lies in the cluster as well, and Helm's next upgrade replaces both.
-        gone.append(RecordChange(rest.pop(), ""))
-    if not rest:
+        gone.append((rest.pop(), ""))
+    end = newest(rest)
+    if not (gone or end.startswith("pending-") or (unrecorded and end in _UNFINISHED)):
         return []
-    newest = status(rest[-1])
-    if not (gone or newest.startswith(_PENDING) or (unrecorded and newest in _UNFINISHED)):
-        return []
-    found = [RecordChange(record, "superseded") for record in rest[:-1] if status(record) == "deployed"]
-    if newest != "deployed":
-        found.append(RecordChange(rest[-1], "deployed"))
+    found = [(record, "superseded") for record in rest[:-1] if status(record) == "deployed"]
+    if end != "deployed":
+        found.append((rest[-1], "deployed"))
     # Deletions come last: until then a repeated run sees that there is something to change.
     return [*found, *gone]
-
-
-def is_uninstalling(records: Sequence[Record]) -> bool:
-    """Return whether the newest record of a release says that it is being removed."""
-    return bool(records) and status(ordered(records)[-1]) == _UNINSTALLING
 
 
 def rewritten(record: Record, new: str) -> dict[str, Any]:

@@ -20,9 +20,9 @@ def killed_holder(text: str) -> str:
     holders = list(_LOCK.finditer(text))
     doubtful = [h for h in holders if h["host"] != socket.gethostname() or psutil.pid_exists(int(h["process"]))]
     if not holders or doubtful:
-        who = f"by process {doubtful[0]['process']} of {doubtful[0]['who']}@{doubtful[0]['host']}" if doubtful else ""
+        who = "".join(f" by process {h['process']} of {h['who']}@{h['host']}" for h in doubtful[:1])
         raise BlockedError(
-            f"the stack is locked {who}".strip() + ", and that run may still be at work; nothing was touched",
+            f"the stack is locked{who}, and that run may still be at work; nothing was touched",
             "that it has ended: wait for it. If you are sure that it was killed, take its lock away yourself",
             "pulumi cancel && python -m operations recover",
         )

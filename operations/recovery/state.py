@@ -6,11 +6,11 @@ a resource; the operation holds all that the state needs but its id and outputs 
 """
 
 import copy
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from operations.state import NAMESPACE, RELEASE, State, is_object, resources
+from operations.state import RELEASE, Resource, State, is_object, resources
 
 WHY: Final = "interrupted; this update completes it"
 # The provider's own names, before a random suffix.
@@ -18,34 +18,20 @@ _MANAGER: Final = "pulumi-kubernetes"
 
 
 @dataclass(frozen=True)
-class Operation:
-    """An operation that a run began and whose end is not recorded. `kind` is creating, updating, deleting, ...
-
-    `urn` and `type` are those of the resource.
-    """
-
-    kind: str
-    urn: str
-    type: str
-    resource: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class Edited:
     """A state in order, what was done to it in words for the user, and the URNs that a refresh must look at."""
 
     state: State
-    notes: tuple[str, ...]
-    refresh: tuple[str, ...]
+    notes: list[str]
+    refresh: list[str]
 
 
-def operations(state: State) -> list[Operation]:
-    """Return the operations without an end."""
-    pending = state["deployment"].get("pending_operations") or []
-    return [Operation(op["type"], op["resource"]["urn"], op["resource"]["type"], op["resource"]) for op in pending]
+def operations(state: State) -> list[tuple[str, Resource]]:
+    """Return what a run began and whose end is not recorded: creating, updating, deleting, ..., and the resource."""
+    return [(op["type"], op["resource"]) for op in state["deployment"].get("pending_operations") or []]
 
 
-def object_id(resource: Mapping[str, Any]) -> str:
+def object_id(resource: Resource) -> str:
     """Return the id that the provider gives a Kubernetes object or a release: `namespace/name`, or `name`."""
     names = resource["inputs"] if resource["type"] == RELEASE else resource["inputs"]["metadata"]
     return "/".join(filter(None, (names.get("namespace"), names["name"])))
@@ -53,65 +39,50 @@ def object_id(resource: Mapping[str, Any]) -> str:
 
 def releases(state: State) -> dict[str, str]:
     """Return every release that the state knows or that a run began to make: id -> URN."""
-    known = {r["id"]: r["urn"] for r in resources(state) if r["type"] == RELEASE}
-    begun = [op for op in operations(state) if op.type == RELEASE and op.kind == "creating"]
-    return known | {object_id(op.resource): op.urn for op in begun}
-
-
-def begun_objects(state: State) -> Iterator[Mapping[str, Any]]:
-    """Return the plain objects that a run began to make: they may exist or not."""
-    for op in operations(state):
-        if op.kind == "creating" and op.type != RELEASE and is_object(op.type):
-            yield op.resource
-
-
-def being_destroyed(state: State) -> bool:
-    """Return whether the interrupted run deleted a release or a namespace."""
-    return any(op.kind == "deleting" and op.type in (RELEASE, NAMESPACE) for op in operations(state))
+    known = [*resources(state), *(resource for kind, resource in operations(state) if kind == "creating")]
+    return {object_id(resource): resource["urn"] for resource in known if resource["type"] == RELEASE}
 
 
 def edit(state: State, live: Mapping[str, Mapping[str, Any]], interrupted: Collection[str]) -> Edited:
     """Put a state in order.
 
     `live` are the objects that exist, by URN, as the API gives them with their managed fields; a release that exists
-    has an entry too, whatever it holds. `interrupted` are the ids of releases whose Helm records say so.
+    has an entry too, whatever it holds. `interrupted` are the URNs of releases whose Helm records say so.
     """
-    new = copy.deepcopy(state)
-    known, notes = {r["urn"]: r for r in resources(new) if not r.get("delete")}, []
-    begun = operations(state)
-    touched = {op.urn for op in begun if op.kind != "deleting"}
-    for resource in known.values():
-        cut_short = resource["urn"] in touched or (resource["type"] == RELEASE and resource["id"] in interrupted)
-        if cut_short and is_object(resource["type"]) and not resource.get("initErrors"):
-            resource["initErrors"] = [WHY]
-            notes.append(f"{label(resource)}: its update was cut short; the next up repeats it")
-    for op in begun:
-        if op.kind != "creating" or op.urn in known:
-            continue
-        if (found := live.get(op.urn)) is not None and (whole := _taken_over(op, found)):
-            new["deployment"]["resources"] = [*resources(new), whole]
-            notes.append(f"{label(op.resource)}: was made, but not recorded; it is recorded now")
-        else:
-            notes.append(f"{label(op.resource)}: was not made; the next up makes it")
-    gone = tuple(op.urn for op in begun if op.kind == "deleting" and op.urn in known)
-    notes += [f"{label(known[urn])}: its deletion was cut short; what is left of it is looked up" for urn in gone]
+    new, notes, refresh = copy.deepcopy(state), [], []
     new["deployment"].pop("pending_operations", None)
-    return Edited(new, tuple(notes), gone)
+    known = {r["urn"]: r for r in resources(new) if not r.get("delete")}
+    for kind, begun in [*operations(state), *(("updating", known[urn]) for urn in interrupted if urn in known)]:
+        # As they stand in Pulumi's own output.
+        name = f"{begun['type'].rpartition(':')[2]} {begun['urn'].rpartition('::')[2]}"
+        there = known.get(begun["urn"])
+        if kind == "deleting":
+            if there:
+                refresh.append(begun["urn"])
+                notes.append(f"{name}: its deletion was cut short; what is left of it is looked up")
+        elif there:
+            if is_object(begun["type"]) and not there.get("initErrors"):
+                there["initErrors"] = [WHY]
+                notes.append(f"{name}: its update was cut short; the next up repeats it")
+        elif kind == "creating":
+            if made := _taken_over(begun, live.get(begun["urn"])):
+                new["deployment"]["resources"] = [*resources(new), made]
+                notes.append(f"{name}: was made, but not recorded; it is recorded now")
+            else:
+                notes.append(f"{name}: was not made; the next up makes it")
+    return Edited(new, notes, refresh)
 
 
-def label(resource: Mapping[str, Any]) -> str:
-    """Return a resource's kind and name, as they stand in Pulumi's own output."""
-    return f"{resource['type'].rpartition(':')[2]} {resource['urn'].rpartition('::')[2]}"
-
-
-def _taken_over(op: Operation, found: Mapping[str, Any]) -> dict[str, Any] | None:
-    resource = {**op.resource, "id": object_id(op.resource), "initErrors": [WHY]}
-    if op.type == RELEASE:
-        return {**resource, "outputs": op.resource["inputs"]}
+def _taken_over(begun: Resource, found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    resource = {**begun, "id": object_id(begun), "initErrors": [WHY]}
+    if begun["type"] == RELEASE:
+        return {**resource, "outputs": begun["inputs"]}
     managers = [field.get("manager", "") for field in found["metadata"].get("managedFields") or []]
     manager = next((name for name in managers if name.startswith(_MANAGER)), None)
     if manager is None:
         return None  # somebody else's object of the same name
     # What the provider itself records. Under another manager's name, fields that the program drops would stay for ever.
-    own = {"__fieldManager": manager, "__initialApiVersion": found["apiVersion"], "__inputs": op.resource["inputs"]}
+    own = {"__fieldManager": manager, "__initialApiVersion": found["apiVersion"], "__inputs": begun["inputs"]}
     return {**resource, "outputs": {**found, **own}}

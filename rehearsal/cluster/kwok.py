@@ -10,26 +10,21 @@ import random
 import re
 import socket
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
 from kube import run, yaml
-from rehearsal.errors import ClusterError
+from rehearsal.errors import CommandError
 from rehearsal.toolchain.layout import Toolchain
 
 _MANIFESTS: Final = Path(__file__).parent
 # A config with any stage of its own loses kwokctl's default ones, so the stock ones are named too.
 _STOCK_STAGES: Final = (
-    "node/fast/node-initialize.yaml",
-    "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
-    "pod/fast/pod-ready.yaml",
-    "pod/fast/pod-complete.yaml",
-    "pod/fast/pod-delete.yaml",
-    "volume/fast/pv-bind.yaml",
-    "volume/fast/pv-delete.yaml",
-    "volume/fast/pvc-delete.yaml",
-    "volume/fast/pvc-provision.yaml",
+    "node/fast/node-*.yaml",
+    "node/heartbeat-with-lease/node-*.yaml",
+    "pod/fast/pod-*.yaml",
+    "volume/fast/pv*.yaml",
 )
 _STORAGE_CLASS: Final = "volume/fast/storage-class.yaml"
 _OWN_CLASS: Final = "kwok-volume"
@@ -51,21 +46,20 @@ _PORTS: Final = (
 def start(
     tools: Toolchain,
     folder: Path,
-    context: str = "",
-    aliases: Collection[str] = (),
+    contexts: Sequence[str] = (),
     storage_classes: Collection[str] = (),
 ) -> None:
     """Start a cluster, and return when it is ready: three nodes, a default storage class.
 
     `folder` must exist and be the cluster's own, its name unique on the machine: it is the cluster's, too. An
-    administrator's `kubeconfig` is written there; `context` is the name its context carries ("" leaves kwokctl's own),
-    and `aliases` are further contexts that lead to it. Claims of `storage_classes` get volumes, as those of the default
-    class do; the classes themselves are the caller's to make. Raises `ClusterError`. Whoever made the folder ends the
-    cluster with `processes.end`, half started or whole.
+    administrator's `kubeconfig` is written there; its `contexts` all lead to the cluster, the first is the current one
+    (none: as kwokctl calls it). Claims of `storage_classes` get volumes, as those of the default class do; the classes
+    themselves are the caller's to make. Raises `CommandError`. Whoever made the folder ends the cluster with
+    `processes.end`, half started or whole.
     """
     _write_config(tools, folder, storage_classes)
     _create(tools, folder)
-    _name_contexts(folder / "kubeconfig", context or f"kwok-{folder.name}", aliases)
+    _name_contexts(folder / "kubeconfig", contexts)
     _run(tools, folder, "kwokctl", "scale", "node", "--name", folder.name, "--replicas", str(NODES),
          "--param", f'.nodeIPs=["{_NODE_ADDRESS}"]')  # fmt: skip
     _run(tools, folder, "kubectl", "apply", "-f", str(tools.stages / _STORAGE_CLASS))
@@ -75,7 +69,8 @@ def start(
 def _write_config(tools: Toolchain, folder: Path, storage_classes: Collection[str]) -> None:
     own = yaml.load((_MANIFESTS / "kwokctl.yaml").read_bytes(), "kwokctl.yaml")
     own["options"] |= dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
-    stages = [*(tools.stages / stage for stage in _STOCK_STAGES), _MANIFESTS / "load-balancer.yaml"]
+    stock = (file for stage in _STOCK_STAGES for file in sorted(tools.stages.glob(stage)))
+    stages = [*stock, _MANIFESTS / "load-balancer.yaml"]
     texts = [_provisioning(file.read_text(), storage_classes) for file in stages]
     (folder / "kwok.yaml").write_text("\n---\n".join([yaml.dump(own), *texts]))
 
@@ -100,7 +95,7 @@ def free_ports(count: int) -> list[int]:
                 found.append(port)
             if len(found) == count:
                 return found
-    raise ClusterError("there are no free ports from 20000 to 32000 on this machine")
+    raise CommandError("there are no free ports from 20000 to 32000 on this machine")
 
 
 def _create(tools: Toolchain, folder: Path) -> None:
@@ -114,11 +109,12 @@ def _create(tools: Toolchain, folder: Path) -> None:
     )  # fmt: skip
 
 
-def _name_contexts(path: Path, name: str, aliases: Collection[str]) -> None:
+def _name_contexts(path: Path, names: Sequence[str]) -> None:
     content = yaml.load(path.read_bytes(), path)
     (made,) = content["contexts"]
-    content["contexts"] = [{**made, "name": one} for one in dict.fromkeys([name, *aliases])]
-    content["current-context"] = name
+    names = names or [made["name"]]
+    content["contexts"] = [{**made, "name": name} for name in dict.fromkeys(names)]
+    content["current-context"] = names[0]
     path.write_text(yaml.dump(content))
     path.chmod(0o600)
 
@@ -142,17 +138,17 @@ def _wait_for_nodes(tools: Toolchain, folder: Path) -> None:
     limit = time.monotonic() + _READY_WITHIN
     while taints := _run(tools, folder, "kubectl", "get", "nodes", "-o", "jsonpath={.items[*].spec.taints}").strip():
         if time.monotonic() > limit:
-            raise ClusterError(f"the nodes keep their taints for {_READY_WITHIN} s: {taints}")
+            raise CommandError(f"the nodes keep their taints for {_READY_WITHIN} s: {taints}")
         time.sleep(0.1)
 
 
 def _run(tools: Toolchain, folder: Path, program: str, *args: str) -> str:
-    """Run a program of the cluster and return its standard output. Raises `ClusterError` with the end of what it said.
+    """Run a program of the cluster and return its standard output. Raises `CommandError` with the end of what it said.
 
     It is out of Ctrl-C's reach: that must not tear it down behind the clean-up's back.
     """
     got = run.run([program, *args], environment=environment(tools, folder))
     if got.status:
         said = re.sub(r"\x1b\[[0-9;]*m", "", got.text).splitlines()[-_LAST_LINES:]
-        raise ClusterError("\n  ".join([f"{program} {args[0]} failed (exit status {got.status}):", *said]))
+        raise CommandError("\n  ".join([f"{program} {args[0]} failed (exit status {got.status}):", *said]))
     return got.out

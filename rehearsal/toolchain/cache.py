@@ -5,7 +5,7 @@ A warm run needs this and no more: it starts no program and imports the standard
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +29,9 @@ def cache_folder() -> Path:
     return (caches if caches.is_absolute() else Path.home() / ".cache") / "binderhub-rehearsal"
 
 
-def recipe_files() -> Iterator[Path]:
-    """Yield the files below `MODULES` that decide what is built, in a fixed order."""
-    for file in sorted(MODULES.rglob("*")):
-        if file.name in ("go.mod", "go.sum") or file.suffix == ".go":
-            yield file
+def recipe_files() -> list[Path]:
+    """Return the files below `MODULES` that decide what is built, in a fixed order."""
+    return [file for file in sorted(MODULES.rglob("*")) if file.suffix in (".go", ".mod", ".sum")]
 
 
 def entry_name(artifact: Artifact, on: Platform) -> str:
@@ -43,7 +41,7 @@ def entry_name(artifact: Artifact, on: Platform) -> str:
     """
     digest = hashlib.sha256(repr((FORMAT, on, artifact.files, artifact.build)).encode())
     if artifact.build:
-        digest.update(repr((sources.copies(), sources.flags())).encode())
+        digest.update(repr((sources.COPIES, sources.flags())).encode())
         for file in recipe_files():
             digest.update(f"\0{file.relative_to(MODULES)}\0".encode() + file.read_bytes())
     return f"{artifact.name}-{artifact.version}-{digest.hexdigest()[:12]}"
@@ -57,6 +55,12 @@ def layout_name(entries: Iterable[str]) -> str:
 def complete(entry: Path, artifact: Artifact) -> bool:
     """Tell whether an entry is there; it appears whole, so this only misses files that somebody took out again."""
     return all((entry / file).exists() for file in artifact.files)
+
+
+def ready(cache: Path, entries: Mapping[str, Artifact]) -> bool:
+    """Tell whether all of these entries and the folder composed of them are there."""
+    composed = (cache / layout_name(entries)).is_dir()
+    return composed and all(complete(cache / name, artifact) for name, artifact in entries.items())
 
 
 def untidy(cache: Path) -> bool:

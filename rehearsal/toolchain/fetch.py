@@ -1,7 +1,7 @@
-"""Downloads of the vendors' releases: short time limits, checksums where there are any, nothing half-made kept."""
+"""Downloads of the vendors' releases: short time limits, checksums where there are any."""
 
+import gzip
 import hashlib
-import re
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -13,43 +13,58 @@ from urllib.parse import urlsplit
 import requests
 
 from rehearsal.errors import UnavailableError
-from rehearsal.toolchain.artifacts import Download
+from rehearsal.toolchain.artifacts import Artifact, this_platform
 
-CONNECT: Final = 5.0  # seconds until a host counts as out of reach
-_DIGEST: Final = re.compile(r"[0-9a-fA-F]{64}|[0-9a-fA-F]{128}")
-READ: Final = 60.0  # seconds without a byte
+LIMITS: Final = (5.0, 60.0)  # seconds until a host counts as out of reach, and without a byte
 CHUNK: Final = 1 << 20
 # Otherwise a server may declare an archive's own compression as one of the transfer, and the checksum would not match.
 AS_IT_IS: Final = {"Accept-Encoding": "identity"}
 
 
 class Fetcher:
-    """Fetches files and remembers for one run which hosts are out of reach, so that none is waited for twice."""
+    """Fetches releases and remembers for one run which hosts are out of reach, so that none is waited for twice."""
 
     def __init__(self) -> None:
         self._dead: set[str] = set()
 
-    def download(self, what: Download, into: Path, scratch: Path, tick: Callable[[str], None]) -> None:
-        """Fetch one file, check it and put what it holds into the folder `into`; `scratch` is for files on the way.
+    def download(self, artifact: Artifact, into: Path, say: Callable[[str, str], None]) -> None:
+        """Put the files that the vendor publishes into a folder, which is of no use if that fails.
 
-        `tick` is called with the progress. Raises UnavailableError, for a checksum that is not the vendor's, too.
+        `say` is told what is done and how far it is. Raises UnavailableError, for a wrong checksum, too.
         """
-        scratch.mkdir(parents=True, exist_ok=True)
-        file = scratch / "download"
-        try:
-            expected = self._checksum(what) if what.checksum else ""
-            self._stream(what.url, file, tick)
-        except requests.RequestException as error:
-            raise UnavailableError(str(error)) from None
-        with file.open("rb") as got:
-            found = hashlib.file_digest(got, "sha512" if len(expected) == 128 else "sha256").hexdigest()
-        if expected and found != expected:
-            file.unlink()
-            raise UnavailableError(f"the checksum of {what.url} is not the published one; the file is not used")
-        if what.members:
-            _extract(file, what.members, into, scratch / "extracted")
-        else:
-            file.rename(into / what.name)
+        on = this_platform()
+        if not artifact.url or on.system not in artifact.systems:
+            raise UnavailableError("the vendor publishes none for this machine")
+        single = "{file}" in artifact.url
+        for file in artifact.files if single else ("archive",):
+            url, checksum = (artifact.filled(one, on, file) for one in (artifact.url, artifact.checksum))
+            self._fetch(url, checksum, into / file, say)
+        if not single:
+            _extract(into / "archive", artifact.filled(artifact.folder, on), artifact.files, into)
+
+    def _fetch(self, url: str, checksum: str, file: Path, say: Callable[[str, str], None]) -> None:
+        """Write what an address serves to a file, and compare it with the published checksum."""
+        expected = self._published(checksum, url.rpartition("/")[2]) if checksum else ""
+        digest = hashlib.sha256()
+        with self._get(url) as response, file.open("wb") as out:
+            total = int(response.headers.get("Content-Length") or 0) // CHUNK
+            for chunk in response.iter_content(CHUNK):
+                out.write(chunk)
+                digest.update(chunk)
+                got = f"{out.tell() // CHUNK} of {total}" if total else f"{out.tell() // CHUNK}"
+                say("downloading the vendor's release", f"{got} MB")
+        if expected and digest.hexdigest() != expected:
+            raise UnavailableError(f"the checksum of {url} is not the published one; the file is not used")
+
+    def _published(self, checksum: str, name: str) -> str:
+        """Return a file's published checksum in hexadecimal; a list that lacks the file is as good as none at all."""
+        with self._get(checksum) as response:
+            text = response.text
+        for line in text.splitlines():
+            words = line.split()
+            if len(words) == 1 or words[-1:] == [name]:
+                return words[0].lower()
+        raise UnavailableError(f"{checksum} has no checksum of {name}")
 
     @contextmanager
     def _get(self, url: str) -> Iterator[requests.Response]:
@@ -58,38 +73,18 @@ class Fetcher:
         if host in self._dead:
             raise UnavailableError(f"{host} cannot be reached")
         try:
-            response = requests.get(url, headers=AS_IT_IS, stream=True, timeout=(CONNECT, READ))
+            with requests.get(url, headers=AS_IT_IS, stream=True, timeout=LIMITS) as response:
+                response.raise_for_status()
+                yield response
         except (requests.ConnectionError, requests.Timeout):
             self._dead.add(host)
             raise UnavailableError(f"{host} cannot be reached") from None
-        with response:
-            response.raise_for_status()
-            yield response
-
-    def _checksum(self, what: Download) -> str:
-        """Return the published checksum in hexadecimal; a list that lacks the file is as good as none at all."""
-        with self._get(what.checksum) as response:
-            text = response.text
-        wanted = urlsplit(what.url).path.rpartition("/")[2]
-        for line in text.splitlines():
-            words = line.split()
-            if words and _DIGEST.fullmatch(words[0]) and (len(words) == 1 or words[-1].lstrip("*") == wanted):
-                return words[0].lower()
-        raise UnavailableError(f"{what.checksum} has no checksum of {wanted}")
-
-    def _stream(self, url: str, file: Path, tick: Callable[[str], None]) -> None:
-        """Write what an address serves to a file."""
-        got = 0
-        with self._get(url) as response, file.open("wb") as out:
-            total = int(response.headers.get("Content-Length") or 0) // CHUNK
-            for chunk in response.iter_content(CHUNK):
-                out.write(chunk)
-                got += len(chunk)
-                tick(f"{got // CHUNK} of {total} MB" if total else f"{got // CHUNK} MB")
+        except requests.RequestException as error:
+            raise UnavailableError(str(error)) from None
 
 
-def _extract(archive: Path, members: tuple[tuple[str, str], ...], into: Path, scratch: Path) -> None:
-    """Take files or folders out of a tar archive and put them under their new names.
+def _extract(archive: Path, folder: str, files: tuple[str, ...], into: Path) -> None:
+    """Take the files behind a prefix out of a tar archive.
 
     Only what is asked for is unpacked, and with Python's "data" filter: nothing outside the folder, no devices, no
     links that lead away. It exists from Python 3.11.4 on; on an older one the archive is not unpacked at all.
@@ -98,9 +93,10 @@ def _extract(archive: Path, members: tuple[tuple[str, str], ...], into: Path, sc
         raise UnavailableError("this Python cannot unpack archives safely (3.11.4 or newer can)")
     try:
         with tarfile.open(archive) as opened:
-            for source, target in members:
-                chosen = [m for m in opened.getmembers() if f"{m.name.removeprefix('./')}/".startswith(f"{source}/")]
-                opened.extractall(scratch, members=chosen, filter="data")
-                (scratch / source).rename(into / target)
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise UnavailableError(f"{archive.name} does not hold what it should ({error})") from None
+            for member in opened:
+                name = member.name.removeprefix("./")
+                inside = name.removeprefix(folder)
+                if name.startswith(folder) and inside.partition("/")[0] in files:
+                    opened.extract(member.replace(name=inside), into, filter="data")
+    except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError) as error:
+        raise UnavailableError(f"the vendor's archive does not hold what it should ({error})") from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rehearsal.toolchain import artifacts, cache, catalog
+from rehearsal.toolchain import artifacts, cache
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,13 +35,12 @@ def ensure(*, console: "Console | None" = None) -> Toolchain:
     message for the user: no Go that fits, too little disk, a failed build, a machine that the rehearsal does not know.
     """
     on = artifacts.this_platform()
-    entries = {cache.entry_name(artifact, on): artifact for artifact in catalog.all_artifacts(on)}
+    entries = {cache.entry_name(artifact, on): artifact for artifact in artifacts.ARTIFACTS}
     folder = cache.cache_folder()
     layout = folder / cache.layout_name(entries)
-    whole = all(cache.complete(folder / name, artifact) for name, artifact in entries.items())
-    if not layout.is_dir() or not whole or cache.untidy(folder):
+    if not cache.ready(folder, entries) or cache.untidy(folder):
         from rehearsal.toolchain import install  # only here: a warm run needs neither it nor what it imports
 
-        install.install(entries, folder, layout, on, console)
+        install.install(entries, folder, console)
     stages = next(name for name, artifact in entries.items() if artifact.name == "kwok-stages")
     return Toolchain(bin=layout / "bin", plugins=layout / "plugins", stages=folder / stages / "stage")

@@ -5,6 +5,7 @@ import re
 import shutil
 import sysconfig
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from kube import run
 from kube.errors import TimeLimitError
 from rehearsal.errors import UnavailableError
 from rehearsal.toolchain.artifacts import Artifact
+from rehearsal.toolchain.sources import copy_files
 
 PROBE_SECONDS: Final = 10.0  # for a program of unknown origin on PATH
 CHECK_SECONDS: Final = 60.0  # for one that we just got: a big program's first start on a busy machine is slow
@@ -20,33 +22,36 @@ CHECK_SECONDS: Final = 60.0  # for one that we just got: a big program's first s
 VERSION: Final = re.compile(r"(?<![\d.])(\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)")
 
 
-def answered_version(
-    command: Sequence[str], environment: Mapping[str, str], folder: Path, limit: float = PROBE_SECONDS
-) -> str:
-    """Run a command and return the first version in its answer, "" if it fails or takes longer than `limit` seconds."""
-    try:
+def answer(command: Sequence[str], environment: Mapping[str, str], folder: Path, limit: float = PROBE_SECONDS) -> str:
+    """Run a command and return its standard output, "" if it fails or takes longer than `limit` seconds."""
+    with suppress(OSError, TimeLimitError):
         got = run.run(command, environment=environment, folder=folder, seconds=limit)
-    except (OSError, TimeLimitError):
-        return ""
-    match = VERSION.search(got.out)
-    return match.group(1) if match and not got.status else ""
+        return "" if got.status else got.out
+    return ""
 
 
-def installed(artifact: Artifact) -> Path | None:
-    """Return a folder that holds all programs of an installed artifact, or None.
+def version_in(text: str) -> str:
+    """Return the first version in a program's answer, "" without one."""
+    match = VERSION.search(text)
+    return match.group(1) if match else ""
+
+
+def copy_installed(artifact: Artifact, into: Path) -> None:
+    """Copy all programs of an artifact that is installed into a folder; raises UnavailableError if it is not.
 
     They are looked for where the running Python keeps its scripts, then on PATH, in the exact version; an artifact's
     other programs lie beside its first or beside what that is a link to.
     """
-    if not artifact.probes:
-        return None
-    program, *arguments = artifact.probes[0]
     search = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
-    path = shutil.which(program, path=search)
-    if path is None or answered_version([path, *arguments], os.environ, Path("/")) != artifact.version:
-        return None
-    folders = (Path(path).parent, Path(path).resolve().parent)
-    return next((folder for folder in folders if all((folder / file).is_file() for file in artifact.files)), None)
+    for program, *arguments in artifact.probes[:1]:
+        path = shutil.which(program, path=search)
+        if path and version_in(answer([path, *arguments], os.environ, Path("/"))) == artifact.version:
+            for folder in (Path(path).parent, Path(path).resolve().parent):
+                programs = [folder / file for file in artifact.files]
+                if all(program.is_file() for program in programs):
+                    copy_files(programs, folder, into)
+                    return
+    raise UnavailableError("not on PATH")
 
 
 def check(artifact: Artifact, made: Path, home: Path) -> None:
@@ -63,6 +68,6 @@ def check(artifact: Artifact, made: Path, home: Path) -> None:
     bare = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "1"}
     for program, *arguments in artifact.probes:
         command = [str(made / program), *arguments]
-        version = answered_version(command, bare, home, CHECK_SECONDS)
+        version = version_in(answer(command, bare, home, CHECK_SECONDS))
         if version != artifact.version:
             raise UnavailableError(f"{program} answered with version {version!r}")

@@ -15,37 +15,33 @@ HEARTBEAT: Final = 30.0  # seconds; a CI job that prints nothing for long looks 
 class Line:
     """One piece of work. On a terminal its line is redrawn; in a log each new thing is one more line."""
 
-    def __init__(self, title: str, console: Console, live: Progress | None) -> None:
+    def __init__(self, title: str, shown: Progress) -> None:
         self._title = title
-        self._console = console
-        self._live = live
-        self._task = live.add_task(title, total=1) if live else None
+        self._shown = shown
+        self._task = shown.add_task(title, total=1)
         self._doing = ""
         self._start = self._last = time.monotonic()
 
-    def say(self, doing: str) -> None:
-        """Tell what is being done from now on."""
-        self._doing = doing
-        self._show(doing)
-
-    def tick(self, detail: str = "") -> None:
-        """Show that work goes on; call it often. A log hears of it every HEARTBEAT seconds."""
-        if self._live:
-            self._show(f"{self._doing}, {detail}" if detail else self._doing)
+    def say(self, doing: str, detail: str = "") -> None:
+        """Tell what is being done and how far it is; call it often. A log hears of it every HEARTBEAT seconds."""
+        text = f"{doing}, {detail}" if detail else doing
+        self._shown.update(self._task, description=f"{self._title}: {text}")
+        if doing != self._doing:
+            self._log(text)
         elif time.monotonic() - self._last >= HEARTBEAT:
-            self._show(", ".join(filter(None, [f"still {self._doing}", detail, self._seconds()])))
+            self._log(f"still {text}, {self._seconds()}")
+        self._doing = doing
 
     def done(self, how: str) -> None:
         """Print the last line: how the artifact was got and how long it took."""
-        self._show(how if self._live else f"{how}, {self._seconds()}", completed=1)
+        self._shown.update(self._task, description=f"{self._title}: {how}", completed=1)
+        self._log(f"{how}, {self._seconds()}")
 
-    def _show(self, text: str, completed: int = 0) -> None:
+    def _log(self, text: str) -> None:
         self._last = time.monotonic()
-        text = f"{self._title}: {text}"
-        if self._live and self._task is not None:
-            self._live.update(self._task, description=text, completed=completed)
-        else:
-            self._console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        if self._shown.disable:
+            console = self._shown.console
+            console.print(f"{self._title}: {text}", markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def _seconds(self) -> str:
         return f"{time.monotonic() - self._start:.0f} s"
@@ -53,13 +49,14 @@ class Line:
 
 @contextmanager
 def beating(tick: Callable[[], None]) -> Iterator[None]:
-    """Call `tick` twice a second, in a thread of its own, for the time of the `with`."""
+    """Call `tick` at once and then twice a second, in a thread of its own, for the time of the `with`."""
     ended = threading.Event()
 
     def beat() -> None:
         while not ended.wait(0.5):
             tick()
 
+    tick()
     thread = threading.Thread(target=beat)
     thread.start()
     try:
@@ -73,9 +70,6 @@ def beating(tick: Callable[[], None]) -> Iterator[None]:
 def lines(console: Console | None = None) -> Iterator[Callable[[str], Line]]:
     """Give, for the time of the `with`, what makes the line of a title; without a console on standard error."""
     console = console or Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda title: Line(title, console, None)
-        return
-    text = TextColumn("{task.description}", markup=False)
-    with Progress(SpinnerColumn(finished_text=" "), text, TimeElapsedColumn(), console=console) as live:
-        yield lambda title: Line(title, console, live)
+    columns = SpinnerColumn(finished_text=" "), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+        yield lambda title: Line(title, shown)

@@ -6,7 +6,7 @@ of it a rehearsal never reaches is left out, which is most of the build's time: 
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -20,20 +20,12 @@ KUBERNETES: Final = "github.com/pulumi/pulumi-kubernetes"
 TAGS: Final = ("-tags", "osusergo,grpcnotrace")  # as Pulumi's own releases are built
 
 
-@dataclass(frozen=True, kw_only=True)
-class Copy:
-    """A changed copy of a Go module, made in the folder `to` of our module.
-
-    Files are taken that match one of the patterns `parts` and none of `without`; a `*` matches slashes, too. Tests
-    are never taken. `edits` are (file, old, new); `old` occurs in the file.
-    """
+@dataclass(frozen=True)
+class Module:
+    """A Go module in one version."""
 
     module: str
     version: str
-    to: str
-    parts: tuple[str, ...] = ("*",)
-    without: tuple[str, ...] = ()
-    edits: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def versioned(self) -> str:
@@ -41,15 +33,36 @@ class Copy:
         return f"{self.module}@{self.version}"
 
 
-def copies() -> tuple[Copy, ...]:
-    """Return all copies that the build wants; the `replace` lines of `go/go.mod` point to them."""
-    return (_cli(), _python_host(), _kubernetes_provider(), _kubernetes_sdk(), _fluxcd_ssa())
+@dataclass(frozen=True)
+class ModuleFile(Module):
+    """A file or folder that lies in a Go module and is copied as it is, under its own last name."""
+
+    path: str
 
 
-def _cli() -> Copy:
-    """Pulumi's engine and command line, without state, keys and logs in clouds and without `pulumi api`."""
-    drivers = f"{PULUMI}/pkg/v3/backend/diy/cloud"
-    return Copy(
+@dataclass(frozen=True, kw_only=True)
+class Copy(Module):
+    """A changed copy of a Go module, made in the folder `to` of our module.
+
+    Files are taken that match one of the patterns `parts` and none of `without`; a `*` matches slashes, too. Tests
+    are never taken. `edits` are (file, old, new); `old` occurs in the file.
+    """
+
+    to: str
+    parts: tuple[str, ...] = ("*",)
+    without: tuple[str, ...] = ()
+    edits: tuple[tuple[str, str, str], ...] = ()
+
+
+_DRIVERS: Final = f"{PULUMI}/pkg/v3/backend/diy/cloud"
+_HOST: Final = "python/cmd/pulumi-language-python/main.go"
+_PROVIDER: Final = "cmd/pulumi-resource-kubernetes/main.go"
+_SDK: Final = "go/kubernetes"
+
+# All copies that the build wants; the `replace` lines of `go/go.mod` point to them.
+COPIES: Final = (
+    # Pulumi's engine and command line, without state, keys and logs in clouds and without `pulumi api`.
+    Copy(
         module=f"{PULUMI}/pkg/v3",
         version=f"v{versions.PULUMI}",
         to="copies/pulumi",
@@ -63,79 +76,65 @@ def _cli() -> Copy:
             "testing/*",
         ),
         edits=(
-            ("backend/diy/backend.go", '"gocloud.dev/blob/azureblob" ', f'azureblob "{drivers}"'),
+            ("backend/diy/backend.go", '"gocloud.dev/blob/azureblob" ', f'azureblob "{_DRIVERS}"'),
             ("backend/diy/backend.go", '"gocloud.dev/blob/gcsblob" ', ""),
             ("backend/diy/backend.go", '_ "gocloud.dev/blob/s3blob" ', ""),
             ("backend/diy/backend.go", "gcsblob.Scheme", '"gs"'),
-            ("backend/diy/bucket.go", '"github.com/aws/aws-sdk-go-v2/service/s3"', f'"{drivers}"'),
+            ("backend/diy/bucket.go", '"github.com/aws/aws-sdk-go-v2/service/s3"', f'"{_DRIVERS}"'),
         ),
-    )
-
-
-def _python_host() -> Copy:
-    """The Python language host, in the last version in which it was part of a module that is served."""
-    main = "python/cmd/pulumi-language-python/main.go"
-    return Copy(
+    ),
+    # The Python language host, in the last version in which it was part of a module that is served.
+    Copy(
         module=f"{PULUMI}/sdk/v3",
         version=f"v{versions.PULUMI_LANGUAGE_PYTHON}",
         to="copies/host",
         parts=("python/*.go", "LICENSE"),
         without=("python/lib/*", "python/dist/*"),
         edits=(
-            (main, f'"{PULUMI}/sdk/v3/python"', '"binderhub.rehearsal/copies/host/python"'),
+            (_HOST, f'"{PULUMI}/sdk/v3/python"', '"binderhub.rehearsal/copies/host/python"'),
             # What changed in the rest of the SDK since.
             (
-                main,
+                _HOST,
                 "About(ctx context.Context, req *pbempty.Empty)",
                 "About(ctx context.Context, _ *pulumirpc.AboutRequest)",
             ),
-            (main, "if logging.V(5) {", "if logging.V(5).Enabled() {"),
-            (main, "if logging.V(9) {", "if logging.V(9).Enabled() {"),
+            (_HOST, "if logging.V(5) {", "if logging.V(5).Enabled() {"),
+            (_HOST, "if logging.V(9) {", "if logging.V(9).Enabled() {"),
         ),
-    )
-
-
-def _kubernetes_provider() -> Copy:
-    """The Kubernetes provider; what its main embeds is normally generated, out of files that the module carries."""
-    main = "cmd/pulumi-resource-kubernetes/main.go"
-    return Copy(
+    ),
+    # The Kubernetes provider; what its main embeds is normally generated, out of files that the module carries.
+    Copy(
         module=f"{KUBERNETES}/provider/v4",
         version=versions.PULUMI_KUBERNETES_MODULE,
         to="copies/kubernetes",
         edits=(
-            (main, "schema-embed.json", "schema.json"),
-            (main, "terraform-mapping-embed.json", "terraform-mapping.json"),
+            (_PROVIDER, "schema-embed.json", "schema.json"),
+            (_PROVIDER, "terraform-mapping-embed.json", "terraform-mapping.json"),
             # Newer versions of Pulumi's own packages want a pointer here.
             ("pkg/gen/schema.go", "Provider: pschema.ResourceSpec{", "Provider: &pschema.ResourceSpec{"),
         ),
-    )
-
-
-def _kubernetes_sdk() -> Copy:
-    """The part of the provider's Go SDK that the provider itself uses; the whole has a type for every kind."""
-    root = "go/kubernetes"
-    return Copy(
+    ),
+    # The part of the provider's Go SDK that the provider itself uses; the whole has a type for every kind.
+    Copy(
         module=f"{KUBERNETES}/sdk/v4",
         version=f"v{versions.PULUMI_KUBERNETES}",
         to="copies/kubernetes-sdk",
         parts=(
             "go.mod",
             "LICENSE",
-            *(f"{root}/{name}.go" for name in ("init", "provider", "pulumiTypes", "customPulumiTypes")),
-            f"{root}/utilities/*",
-            f"{root}/helm/v4/*",
+            *(f"{_SDK}/{name}.go" for name in ("init", "provider", "pulumiTypes", "customPulumiTypes")),
+            f"{_SDK}/utilities/*",
+            f"{_SDK}/helm/v4/*",
         ),
-    )
-
-
-def _fluxcd_ssa() -> Copy:
-    """Of flux's server-side apply, the one file that the Kubernetes provider uses."""
-    return Copy(
+    ),
+    # Of flux's server-side apply, the one file that the Kubernetes provider uses.
+    Copy(
         module="github.com/fluxcd/pkg/ssa",
         version="v0.46.0",
         to="copies/fluxcd-ssa",
         parts=("go.mod", "LICENSE", "patch.go"),
-    )
+    ),
+)
 
 
 def flags() -> tuple[str, ...]:
@@ -154,30 +153,33 @@ def flags() -> tuple[str, ...]:
     return ("-trimpath", *TAGS, "-gcflags=all=-dwarf=false", "-ldflags", linker)
 
 
-def wanted(copy: Copy, source: Path) -> Iterator[Path]:
-    """Yield the files of a module's folder that belong to a copy, relative to it, in a fixed order."""
-    for file in sorted(source.rglob("*")):
-        path = file.relative_to(source).as_posix()
-        test = path.endswith("_test.go") or "/testdata/" in path or "/tests/" in path
-        part = any(fnmatch(path, p) for p in copy.parts) and not any(fnmatch(path, p) for p in copy.without)
-        if file.is_file() and part and not test:
-            yield Path(path)
-
-
 def make(copy: Copy, source: Path, module: Path) -> None:
     """Make a copy of the module in the folder `source` below our module's folder, with our stubs over it.
 
     Raises ToolchainError where an edit finds nothing to change: upstream is not what the copy was written for.
     """
     target = module / copy.to
-    for file in wanted(copy, source):
-        (target / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / file, target / file)  # without the read-only mode of the module cache
+    copy_files(
+        (file for file in source.rglob("*") if _wanted(copy, file.relative_to(source).as_posix())), source, target
+    )
     for name, old, new in copy.edits:
         text = (target / name).read_text()
         if old not in text:
             raise ToolchainError(f"{copy.module} {copy.version} has no {old!r} in {name}, which has to be changed.")
         (target / name).write_text(text.replace(old, new))
     stubs = module / "_stubs" / copy.module
-    if stubs.is_dir():
-        shutil.copytree(stubs, target, dirs_exist_ok=True)
+    copy_files(stubs.rglob("*"), stubs, target)
+
+
+def _wanted(copy: Copy, path: str) -> bool:
+    test = path.endswith("_test.go") or "/testdata/" in path or "/tests/" in path
+    return not test and any(fnmatch(path, p) for p in copy.parts) and not any(fnmatch(path, p) for p in copy.without)
+
+
+def copy_files(found: Iterable[Path], source: Path, target: Path) -> None:
+    """Copy what is a file to the same place below another folder, without the read-only modes of Go's module cache."""
+    for file in found:
+        if file.is_file():
+            place = target / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)

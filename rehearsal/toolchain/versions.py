@@ -14,10 +14,8 @@ PULUMI_LANGUAGE_PYTHON: Final = "3.79.0"
 # Next: https://github.com/pulumi/pulumi-kubernetes/releases; the Go pseudo-version must be that release's commit.
 PULUMI_KUBERNETES: Final = "4.25.0"
 PULUMI_KUBERNETES_MODULE: Final = "v4.0.0-20260115033456-f47bc2d6f199"
-# Next: https://github.com/pulumi/pulumi-random/releases; upstream: hashicorp/terraform-provider-random.
+# Next: https://github.com/pulumi/pulumi-random/releases; what it bridges, `go/go.mod` pins.
 PULUMI_RANDOM: Final = "4.21.4"
-TERRAFORM_RANDOM_MODULE: Final = "v1.3.2-0.20260513075824-f8d869dc98d9"
-TERRAFORM_BRIDGE: Final = "3.137.0"
 
 # --- the throwaway cluster --------------------------------------------------------------------------------------
 # Next: https://kubernetes.io/releases/

@@ -14,10 +14,8 @@ import pytest
 from rehearsal import runs
 from rehearsal.cluster import kwok
 from rehearsal.toolchain import layout
-from rehearsal.toolchain.layout import Toolchain
 from tests.engine.support import Bench, Stack
 
-CONTEXT = "minikube"
 _FOLDER = "BINDERHUB_TESTS_FOLDER"
 _exits = ExitStack()
 
@@ -29,7 +27,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     tools = layout.ensure()
     runs.sweep()
     run = _exits.enter_context(runs.new("tests"))
-    kwok.start(tools, run.folder, CONTEXT)
+    kwok.start(tools, run.folder, ["minikube"])
     os.environ[_FOLDER] = str(run.folder)
 
 
@@ -38,14 +36,9 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def tools() -> Toolchain:
-    return layout.ensure()
-
-
-@pytest.fixture(scope="session")
-def bench(tools: Toolchain) -> Bench:
+def bench() -> Bench:
     folder = Path(os.environ[_FOLDER])
-    return Bench(tools, folder, folder / "kubeconfig")
+    return Bench(layout.ensure(), folder, folder / "kubeconfig")
 
 
 @pytest.fixture(scope="session")
@@ -64,16 +57,10 @@ def new_stack(bench: Bench) -> Iterator[Callable[..., Stack]]:
     """Makes stacks for one test, with names of their own, and destroys them after it."""
     made: list[Stack] = []
 
-    def make(release: str, **config: str) -> Stack:
-        own = {"release": release, "tiller": f"name: tiller-{release}", **config}
-        made.append(bench.stack(release, own))
+    def make(name: str, **config: str) -> Stack:
+        made.append(bench.own_stack(name, **config))
         return made[-1]
 
     yield make
     for stack in made:
         stack.pulumi("destroy", "--yes", "--skip-preview")
-
-
-@pytest.fixture(scope="session")
-def project() -> Path:
-    return Path(__file__).resolve().parents[2]

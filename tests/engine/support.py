@@ -2,9 +2,11 @@
 
 import base64
 import functools
-import gzip
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from rehearsal import charts, workspace
 from rehearsal.toolchain.layout import Toolchain
 from rehearsal.workspace import Result, Workspace
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = workspace.PROJECT
 PASSWORD = "correct-horse-battery-staple"
 _MOVES_BY_ITSELF = ("events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses")
 
@@ -44,29 +46,42 @@ class Bench:
         space.pulumi("config", "set-all", secrets={"registryPassword": PASSWORD})
         return Stack(name, space)
 
+    def own_stack(self, name: str, **config: str) -> "Stack":
+        """Make a stack whose release, namespace and tiller have its name; `config` is as in `stack`."""
+        return self.stack(name, {"release": name, "tiller": f"name: tiller-{name}", **config})
+
     def kubectl(self, *args: str) -> Any:
         """Ask the API server as its administrator; returns the JSON answer."""
-        result = self.space.run("kubectl", *args, "-o", "json")
-        assert result.status == 0, result.err
-        return json.loads(result.out)
+        return json.loads(self.space.kubectl(*args, "-o", "json"))
 
     def apply(self, namespace: str, *items: Mapping[str, Any]) -> None:
         """Make or change objects beside Pulumi, as the API server's administrator; in `namespace` if they name none."""
         file = self.folder / f"{namespace}.json"
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-        got = self.space.run("kubectl", "-n", namespace, "apply", "-f", str(file))
-        assert got.status == 0, got.err
+        self.space.kubectl("-n", namespace, "apply", "-f", str(file))
+
+    def kubeconfig_at(self, file: Path, user: Mapping[str, Any] | None = None, **cluster: str) -> Path:
+        """Write the kubeconfig to another place, with another user than the administrator, and changes of the cluster.
+
+        A `user` that acts as another stays the administrator, who may do that.
+        """
+        content = yaml.safe_load(self.kubeconfig.read_text())
+        content["clusters"][0]["cluster"] |= cluster
+        (one,) = content["users"]
+        if user is not None:
+            one["user"] = {**(one["user"] if "as" in user else {}), **user}
+        file.write_text(yaml.safe_dump(content))
+        return file
 
     @functools.cached_property
     def space(self) -> Workspace:
         return Workspace(self.folder, self.folder, workspace.seal(self.tools, self.folder, self.kubeconfig))
 
-    def objects_named(self, name: str) -> set[tuple[str, str, str]]:
-        """Return (kind, namespace, name) of every object that has `name` in its name or its namespace's."""
-        kinds = self.space.run("kubectl", "api-resources", "--verbs=list", "-o", "name").out.split()
-        items = self.kubectl("get", ",".join(k for k in kinds if k not in _MOVES_BY_ITSELF), "-A")["items"]
-        found = {(o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) for o in items}
-        return {(kind, namespace, own) for kind, namespace, own in found if name in namespace or name in own}
+    def everything(self, namespace: str = "") -> list[dict[str, Any]]:
+        """Return every object of a namespace, or of the cluster, but for what moves by itself."""
+        where, only = (["-n", namespace], ["--namespaced"]) if namespace else (["-A"], [])
+        kinds = self.space.kubectl("api-resources", "--verbs=list", "-o", "name", *only).split()
+        return list(self.kubectl("get", ",".join(k for k in kinds if k not in _MOVES_BY_ITSELF), *where)["items"])
 
 
 @dataclass(frozen=True)
@@ -91,19 +106,16 @@ class Stack:
     def export(self) -> dict[str, Any]:
         return json.loads(self.pulumi("stack", "export").out)
 
-    def detailed_diff(self) -> dict[str, dict[str, str]]:
-        """Preview, and return for each resource that changes: name -> {path of the leaf: kind of change}."""
+    def steps(self) -> dict[str, dict[str, Any]]:
+        """Preview, and return the step of each resource that changes by the resource's name."""
         steps = json.loads(self.pulumi("preview", "--json", "--diff").out)["steps"]
-        return {
-            step["urn"].rsplit("::", 1)[1]: {path: d["kind"] for path, d in (step.get("detailedDiff") or {}).items()}
-            for step in steps
-            if step["op"] != "same"
-        }
+        return {step["urn"].rsplit("::", 1)[1]: step for step in steps if step["op"] != "same"}
 
 
-def contents_of(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what one of Helm's records holds."""
-    return json.loads(gzip.decompress(base64.b64decode(decoded(record)["release"])))
+def rehearse(*args: str, folder: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the rehearsal's command in a folder, as a user or a CI job does."""
+    command = [sys.executable, "-m", "rehearsal", *args]
+    return subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
 
 
 def decoded(secret: Mapping[str, Any]) -> dict[str, str]:

@@ -13,8 +13,7 @@ def block(setting: str) -> str:
 
 
 def test_a_release_of_another_stack_is_refused_until_it_is_adopted(new_stack: NewStack, bench: Bench) -> None:
-    config = {"release": "shared", "tiller": "name: tiller-shared"}
-    theirs = bench.stack("theirs", config)
+    theirs = bench.stack("theirs", {"release": "shared", "tiller": "name: tiller-shared"})
     theirs.up()
     token = decoded(bench.kubectl("-n", "shared", "get", "secret", "hub"))["hub.services.binder.apiToken"]
     mine = new_stack("shared", tiller="name: tiller-shared")  # who has it in the end destroys it

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from rehearsal import changes
 from rehearsal.workspace import Result
 from tests.engine.support import PASSWORD, Bench, Stack
 
@@ -15,8 +15,6 @@ _KINDS = (
     "configmaps,daemonsets,deployments,ingresses,networkpolicies,persistentvolumeclaims,poddisruptionbudgets,rolebindings,"
     "roles,secrets,serviceaccounts,services,statefulsets,clusterroles,clusterrolebindings"
 )
-_BY_CONTROLLERS = ("deployment.kubernetes.io/revision", "deprecated.daemonset.template.generation")
-_WORKLOADS = ("DaemonSet", "Deployment", "StatefulSet")
 _LINE = re.compile(r"^ +told-\w+: (?P<count>\d+) of \d+ objects change: (?P<list>.*?)(?:; .*)?$", re.MULTILINE)
 _MORE = re.compile(r", and (?P<count>\d+) more \([^)]*\)$")
 _PORT: dict[str, Any] = {"jupyterhub": {"hub": {"service": {"type": "NodePort"}}}}
@@ -56,8 +54,7 @@ def running(bench: Bench) -> Iterator[NewStack]:
 
     def make(name: str) -> Stack:
         if name not in made:
-            config = {"release": name, "tiller": f"name: tiller-{name}", "imagePrefix": f"examplelab/{name}-"}
-            made[name] = bench.stack(name, {**config, "builder": "dind"})
+            made[name] = bench.own_stack(name, imagePrefix=f"examplelab/{name}-", builder="dind")
             made[name].up()
         return made[name]
 
@@ -75,7 +72,8 @@ def change(stack: Stack, settings: dict[str, Any]) -> None:
                 stack.space.pulumi("config", "set-all", secrets={key: value})
                 return
             case "chart":
-                bump(stack.space.folder / "chart" / "Chart.yaml", value)
+                chart = stack.space.folder / "chart" / "Chart.yaml"
+                chart.write_text(yaml.safe_dump(yaml.safe_load(chart.read_text()) | {"version": value}))
                 continue
             case "valuesFile":
                 (stack.space.folder / "own.yaml").write_text(yaml.safe_dump(value))
@@ -84,34 +82,12 @@ def change(stack: Stack, settings: dict[str, Any]) -> None:
     file.write_text(yaml.safe_dump(content))
 
 
-def bump(file: Path, version: str) -> None:
-    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"version": version}))
-
-
-def live(bench: Bench, release: str) -> dict[str, Any]:
-    """Return the objects of the release as the API server has them, without what the server and controllers keep."""
-    found = {}
-    for item in bench.kubectl("-n", release, "get", _KINDS)["items"]:
-        about = item["metadata"]
-        notes = about.get("annotations") or {}
-        if notes.get("meta.helm.sh/release-name") == release:
-            kept = {k: v for k, v in notes.items() if k not in _BY_CONTROLLERS}
-            content = {k: v for k, v in item.items() if k not in ("metadata", "status")}
-            found[f"{item['kind']}/{about['name']}"] = (about["uid"], about.get("labels"), kept, content)
-    return found
-
-
-def done(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
-    """Return what happened, in the words of the preview."""
-    words = set()
-    for name in {*before, *after}:
-        if name not in before or name not in after:
-            words.add(f"{name} ({'deleted' if name in before else 'new'})")
-        elif before[name] != after[name]:
-            workload = name.split("/")[0] in _WORKLOADS
-            templates = [side[name][3]["spec"]["template"] for side in (before, after)] if workload else [0, 0]
-            words.add(f"{name} (pods restart)" if templates[0] != templates[1] else name)
-    return words
+def live(bench: Bench, release: str) -> changes.Objects:
+    """Return the objects of the release as the API server has them."""
+    items = bench.kubectl("-n", release, "get", _KINDS)["items"]
+    notes = [item["metadata"].get("annotations") or {} for item in items]
+    own = [item for item, one in zip(items, notes, strict=True) if one.get("meta.helm.sh/release-name") == release]
+    return changes.by_key(own, release)
 
 
 def announced(result: Result) -> tuple[set[str], int]:
@@ -128,7 +104,10 @@ def test_announced_is_done(running: NewStack, bench: Bench, name: str, kind: str
     before = live(bench, name)
     change(stack, CHANGES[name][kind])
     result = stack.pulumi("up", "--yes")
-    truth = done(before, live(bench, name))
+    truth = {
+        str(key) if what == "changed" else f"{key} ({what})"
+        for key, what in changes.between(before, live(bench, name)).items()
+    }
     named, count = announced(result)
     assert count == len(truth)
     if count == len(named):
@@ -136,10 +115,3 @@ def test_announced_is_done(running: NewStack, bench: Bench, name: str, kind: str
     else:  # a long list: those that restart are always named
         assert named < truth
         assert {word for word in truth if word.endswith("(pods restart)")} <= named
-
-
-@pytest.mark.xdist_group("told-one")
-def test_silent_when_nothing_changes(running: NewStack) -> None:
-    text = running("told-one").pulumi("preview", "--expect-no-changes").text
-    assert "Diagnostics" not in text
-    assert "objects" not in text

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-import yaml
 
-from operations.drift.expected import MANAGER
+from operations.drift.compare import MANAGER
 from rehearsal.workspace import Result
 from tests import readme
 from tests.engine.support import PROJECT, Bench, Stack
@@ -76,8 +75,7 @@ class Hub:
     def kubectl(self, command: str) -> None:
         words = command.replace("SECRET", SECRET).split(" ")
         where = () if "-n" in words else ("-n", NAME)
-        result = self.bench.space.run("kubectl", *where, *words)
-        assert result.status == 0, result.err
+        self.bench.space.kubectl(*where, *words)
 
     def drift(self, line: str, **environment: str) -> Result:
         """Ask for the drift, without the passphrase."""
@@ -99,7 +97,7 @@ def as_typed(line: str) -> str:
 
 @pytest.fixture(scope="module")
 def hub(bench: Bench) -> Hub:
-    stack = bench.stack(NAME, {"release": NAME, "tiller": f"name: tiller-{NAME}"})
+    stack = bench.own_stack(NAME)
     stack.up()
     return Hub(stack, bench)
 
@@ -148,11 +146,7 @@ def test_the_report_and_one_for_a_user_who_may_only_read(hub: Hub, found: Result
     # Without the right to patch, there are no dry runs: what users set is found, not what they took out.
     hub.kubectl("create clusterrole drift-reader --verb=get,list --resource=*.*")
     hub.kubectl("create clusterrolebinding drift-reader --clusterrole=drift-reader --user=drift-reader")
-    content = yaml.safe_load(hub.bench.kubeconfig.read_text())
-    for one in content["users"]:
-        one["user"]["as"] = "drift-reader"
-    kubeconfig = hub.stack.space.base / "kubeconfig-reader"
-    kubeconfig.write_text(yaml.safe_dump(content))
+    kubeconfig = hub.bench.kubeconfig_at(hub.stack.space.base / "kubeconfig-reader", {"as": "drift-reader"})
     result = hub.drift(REPORT, KUBECONFIG=str(kubeconfig))
     assert result.status == 1, result.err
     lines = result.out.splitlines()

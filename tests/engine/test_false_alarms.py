@@ -1,7 +1,7 @@
 """What is right must not be refused: a stack with everything switched on, before and after its first install."""
 
+import json
 import time
-from typing import Any
 
 import yaml
 
@@ -48,23 +48,20 @@ def test_everything_switched_on_is_not_refused(new_stack: NewStack, bench: Bench
     assert warnings(text) == []
 
 
-def make(bench: Bench, name: str, *items: dict[str, Any]) -> None:
-    """Make a namespace and objects in it, beside Pulumi."""
-    bench.apply(name, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, *items)
-
-
 def test_an_update_fits_into_a_quota_that_is_full_of_the_pods_which_go_first(new_stack: NewStack, bench: Bench) -> None:
     """The hub and the proxy end their old pods first; what a LimitRange gave those is free again."""
     name = "tight"
     limits = [{"type": "Container", "default": {"memory": "1Gi"}}]
     limited = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"}, "spec": {"limits": limits}}
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "tight"}}
     stack = new_stack(name, hubDatabase="volume", imagePrefix=f"examplelab/binder-{name}-", timeout="60")
-    make(bench, name, limited, {**quota, "spec": {"hard": {"limits.memory": "64Gi"}}})
+    bench.space.kubectl("create", "namespace", name)
+    bench.apply(name, limited)
+    bench.space.kubectl("-n", name, "create", "quota", "tight", "--hard=limits.memory=64Gi")
     stack.up()
     used = bench.kubectl("-n", name, "get", "resourcequota", "tight")["status"]["used"]["limits.memory"]
     one_more = int(quantities.quantity(used)) + 2**30  # for binder, whose new pod comes before the old one goes
-    make(bench, name, {**quota, "spec": {"hard": {"limits.memory": str(one_more)}}})
+    hard = json.dumps({"spec": {"hard": {"limits.memory": str(one_more)}}})
+    bench.space.kubectl("-n", name, "patch", "quota", "tight", "-p", hard)
     stack.set("cullIdle", "700")
     stack.set("labels.team", "physics")
     text = stack.pulumi("up", "--yes").text
@@ -74,13 +71,9 @@ def test_an_update_fits_into_a_quota_that_is_full_of_the_pods_which_go_first(new
 
 def test_rights_that_tiller_has_as_one_of_a_group_count(new_stack: NewStack, bench: Bench) -> None:
     name, place = "grouped", "tiller-of-a-group"
-    admin = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
-    group = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": f"system:serviceaccounts:{place}"}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": place},
-        "roleRef": admin, "subjects": [group],
-    }  # fmt: skip
-    make(bench, place, binding)
+    group = f"--group=system:serviceaccounts:{place}"
+    bench.space.kubectl("create", "namespace", place)
+    bench.space.kubectl("create", "clusterrolebinding", place, "--clusterrole=cluster-admin", group)
     try:
         stack = new_stack(name, imagePrefix=f"examplelab/binder-{name}-")
         stack.set("tiller.namespace", place)
@@ -93,24 +86,23 @@ def test_rights_that_tiller_has_as_one_of_a_group_count(new_stack: NewStack, ben
         bench.space.run("kubectl", "delete", "namespace", place, "--wait=false")
 
 
+NOTHING_GOES = """
+- {apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicy, metadata: {name: undeletable}, spec: {
+    matchConstraints: {resourceRules: [
+      {apiGroups: [apps], apiVersions: [v1], operations: [DELETE], resources: [daemonsets]}]},
+    validations: [{expression: "false", message: nothing goes here}]}}
+- {apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingAdmissionPolicyBinding, metadata: {name: undeletable},
+   spec: {policyName: undeletable, validationActions: [Deny], matchResources: {
+     namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: undeletable}}}}}
+"""
+
+
 def test_what_may_not_be_deleted_is_said_to_stay_and_stays(new_stack: NewStack, bench: Bench) -> None:
     """Helm goes on where it cannot delete, so this is no refusal."""
     name = "undeletable"
     stack = new_stack(name, imagePrefix=f"examplelab/binder-{name}-", builder="dind", timeout="60")
     stack.up()
-    about = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}}
-    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["DELETE"], "resources": ["daemonsets"]}
-    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
-    validations = [{"expression": "false", "message": "nothing goes here"}]
-    constraints = {"resourceRules": [rule]}
-    binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": here}
-    policy = {"matchConstraints": constraints, "validations": validations}
-    make(
-        bench,
-        name,
-        {**about, "kind": "ValidatingAdmissionPolicy", "spec": policy},
-        {**about, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
-    )
+    bench.apply(name, *yaml.safe_load(NOTHING_GOES))
     try:
         stack.set("builder", "pink")
         until = time.monotonic() + 30  # a new policy holds after a moment

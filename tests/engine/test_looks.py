@@ -8,7 +8,6 @@ from typing import Any
 
 import psutil
 import pytest
-import yaml
 
 from rehearsal.workspace import Workspace
 from tests.engine.support import Bench, Stack, diagnostics
@@ -34,13 +33,9 @@ def within(stack: Stack, **environment: str) -> Workspace:
     return replace(stack.space, environment={**stack.space.environment, **environment})
 
 
-def login(stack: Stack, bench: Bench, user: Mapping[str, Any], *, alone: bool = True) -> Workspace:
-    """Return the stack's workspace with another user in its kubeconfig, or (not `alone`) with more about the user."""
-    content = yaml.safe_load(bench.kubeconfig.read_text())
-    content["users"][0]["user"] = {**({} if alone else content["users"][0]["user"]), **user}
-    own = stack.space.base / "own-kubeconfig"
-    own.write_text(yaml.safe_dump(content))
-    return within(stack, KUBECONFIG=str(own))
+def login(stack: Stack, bench: Bench, user: Mapping[str, Any]) -> Workspace:
+    """Return the stack's workspace with another user in its kubeconfig."""
+    return within(stack, KUBECONFIG=str(bench.kubeconfig_at(stack.space.base / "own-kubeconfig", user)))
 
 
 def test_without_kubectl_the_chart_alone_is_checked(changed: Stack, tmp_path: Path) -> None:
@@ -59,7 +54,7 @@ def test_without_kubectl_the_chart_alone_is_checked(changed: Stack, tmp_path: Pa
 
 def test_who_may_do_nothing_but_act_as_tiller(changed: Stack, bench: Bench) -> None:
     """Records and objects are asked about as tiller; nodes and pods, which only the user could, are left out."""
-    text = login(changed, bench, {"as": "limited"}, alone=False).pulumi("preview").text
+    text = login(changed, bench, {"as": "limited"}).pulumi("preview").text
     assert LINE in text
     (warning,) = warnings(text)
     assert warning.startswith("warning: not looked at: ")
@@ -67,12 +62,11 @@ def test_who_may_do_nothing_but_act_as_tiller(changed: Stack, bench: Bench) -> N
 
 
 def test_who_may_only_read_is_told_which_rights_are_lacking(changed: Stack, bench: Bench) -> None:
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
-    subject = {"kind": "ServiceAccount", "name": "reader", "namespace": "default"}
-    about = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "reader"}}
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader"}}
-    bench.apply("default", account, {**about, "roleRef": role, "subjects": [subject]})
-    token = bench.space.run("kubectl", "-n", "default", "create", "token", "reader").out.strip()
+    bench.space.kubectl("-n", "default", "create", "serviceaccount", "reader")
+    bench.space.kubectl(
+        "create", "clusterrolebinding", "reader", "--clusterrole=view", "--serviceaccount=default:reader"
+    )
+    token = bench.space.kubectl("-n", "default", "create", "token", "reader").strip()
     got = login(changed, bench, {"token": token}).pulumi("preview", check=False)
     assert got.status != 0
     for lacking in (

@@ -59,10 +59,10 @@ def test_the_steps_for_ones_own_cluster_and_the_clean_up(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("tool", ["python3 -m venv", "uv venv"])
-def test_the_set_up_for_pip_and_uv(project: Path, tmp_path: Path, tool: str) -> None:
-    blocks = readme.blocks((project / "README.md").read_text(), "sh")
+def test_the_set_up_for_pip_and_uv(tmp_path: Path, tool: str) -> None:
+    blocks = readme.blocks((PROJECT / "README.md").read_text(), "sh")
     (block,) = (block for block in blocks if block.startswith(tool))
-    workspace.copy_project(project, tmp_path / "project")
+    workspace.copy_project(PROJECT, tmp_path / "project")
     check = "python -c 'import pulumi, pulumi_kubernetes, pulumi_random, yaml'"
     # Our own environment's uv, but not its Python.
     (tmp_path / "bin").mkdir()

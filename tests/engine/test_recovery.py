@@ -68,11 +68,6 @@ def kept(bench: Bench, name: str) -> tuple[object, ...]:
     return tokens, uids
 
 
-def contents(stack: Stack) -> object:
-    """Return the state with its secrets opened: the same secret is encrypted differently each time."""
-    return json.loads(stack.pulumi("stack", "export", "--show-secrets").out)
-
-
 def assert_in_order(stack: Stack, bench: Bench) -> None:
     stack.pulumi("preview", "--expect-no-changes")
     state = stack.export()
@@ -120,7 +115,7 @@ def test_a_first_run_killed_twice_is_completed(new_stack: NewStack, bench: Bench
     assert_in_order(stack, bench)
 
 
-def test_a_killed_upgrade_whose_change_is_undone_and_a_stack_in_order(new_stack: NewStack, bench: Bench) -> None:
+def test_a_killed_upgrade_whose_change_is_undone(new_stack: NewStack, bench: Bench) -> None:
     stack = new_stack("killed-b", **CONFIG)
     stack.up()
     before = kept(bench, "killed-b")
@@ -136,11 +131,3 @@ def test_a_killed_upgrade_whose_change_is_undone_and_a_stack_in_order(new_stack:
     assert_in_order(stack, bench)
     pod = bench.kubectl("-n", "killed-b", "get", "deployment", "hub")["spec"]["template"]["spec"]
     assert "disk" not in pod.get("nodeSelector", {})
-    # All is in order, and is left alone.
-    whole = contents(stack), statuses(bench, "killed-b")
-    result = recover(stack)
-    assert result.out.splitlines() == [
-        "nothing to put in order: state and Helm's records say the same as before",
-        "now run: pulumi up",
-    ]
-    assert (contents(stack), statuses(bench, "killed-b")) == whole

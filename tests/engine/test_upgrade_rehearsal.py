@@ -2,23 +2,20 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from rehearsal import workspace
+from rehearsal.charts import STAND_IN
+from rehearsal.cluster import processes
+from tests.engine.support import PROJECT, rehearse
 
 
 def git(folder: Path, *args: str) -> None:
     who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
     subprocess.run(["git", "-C", str(folder), *who, *args], check=True, capture_output=True)
-
-
-def rehearse(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rehearsal", "run", *args]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 def change(folder: Path, stack: str, **settings: object) -> None:
@@ -29,13 +26,13 @@ def change(folder: Path, stack: str, **settings: object) -> None:
 
 
 @pytest.fixture
-def checkout(project: Path, tmp_path: Path) -> Path:
+def checkout(tmp_path: Path) -> Path:
     """A repository with the project as it is now, whose prod stack names what only its own cluster has.
 
     Its values file is one that git ignores.
     """
     folder = tmp_path / "checkout"
-    workspace.copy_project(project, folder)
+    workspace.copy_project(PROJECT, folder)
     (folder / "own.yaml").write_text("jupyterhub: {ingress: {enabled: true, ingressClassName: public}}\n")
     pools = {"coreNodeSelector": {"pool": "core"}, "userNodeSelector": {"pool": "users"}}
     elsewhere = {"kubernetes:kubeconfig": "/no/such/kubeconfig", "adoptRelease": True}
@@ -51,7 +48,8 @@ def checkout(project: Path, tmp_path: Path) -> Path:
 def test_an_upgrade_of_prod_shows_what_changes(checkout: Path) -> None:
     change(checkout, "prod", **{"imagePrefix": "examplelab/binder-next-", "kubernetes:context": "renamed-cluster"})
     before = (checkout / "Pulumi.prod.yaml").read_text()
-    got = rehearse(checkout, "--stack", "prod", "--from", "HEAD", "--nodes", "pool=core,pool=users", "--json")
+    asked = ("--stack", "prod", "--from", "HEAD", "--nodes", "pool=core,pool=users", "--json")
+    got = rehearse("run", *asked, folder=checkout)
     assert got.returncode == 0, got.stderr + got.stdout
     outcome = json.loads(got.stdout)
     assert outcome["stubs"] == ["IngressClass public", "StorageClass fast-ssd"]
@@ -61,7 +59,7 @@ def test_an_upgrade_of_prod_shows_what_changes(checkout: Path) -> None:
         {"object": "Service/binder", "what": "changed"},
     ]
     release, announced = [line for line in outcome["preview"] if "pulumi:providers:" not in line]
-    assert release.startswith("~  kubernetes:helm.sh/v3:Release binderhub update")
+    assert release == "update kubernetes:helm.sh/v3:Release binderhub (values)"
     assert announced.endswith("Deployment/binder (pods restart), Secret/binder-secret, Service/binder")
     assert outcome["outputs"]["image_prefix"] == "examplelab/binder-next-"
     assert {"revision_up", "revision_second_preview", "preview", "up"} <= set(outcome["seconds"])
@@ -71,23 +69,16 @@ def test_an_upgrade_of_prod_shows_what_changes(checkout: Path) -> None:
     assert (checkout / "Pulumi.prod.yaml").read_text() == before
 
 
-def test_a_pod_that_cannot_be_scheduled_is_shown(checkout: Path) -> None:
+def test_a_failed_step_is_shown_and_can_be_looked_at(checkout: Path) -> None:
     change(checkout, "dev", coreNodeSelector={"disk": "none"})
-    got = rehearse(checkout)
-    assert got.returncode == 1
-    assert "FAILED  preview" in got.stdout
-    assert "its pods cannot be scheduled: no node has the labels {'disk': 'none'}" in got.stdout
-    assert "hint: the simulated nodes have no labels of yours" in got.stdout
-    assert "make rehearse NODES=disk=none" in got.stdout
-
-
-def test_what_only_up_can_show_is_shown(checkout: Path) -> None:
-    """Three replicas that may not share a node, and a fourth: only the scheduler itself sees it."""
-    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "binder"}}}
-    affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
-    (checkout / "own.yaml").write_text(yaml.safe_dump({"extraPodSpec": {"affinity": affinity}}))
-    change(checkout, "dev", valuesFile="own.yaml", replicas=4, timeout=20)
-    got = rehearse(checkout)
-    assert got.returncode == 1
-    assert "FAILED  up" in got.stdout
-    assert "didn't match pod anti-affinity rules" in got.stdout
+    got = rehearse("run", "--keep", "--chart", str(STAND_IN), folder=checkout)
+    try:
+        assert got.returncode == 1
+        assert "FAILED  preview" in got.stdout
+        assert "its pods cannot be scheduled: no node has the labels {'disk': 'none'}" in got.stdout
+        assert "make rehearse NODES=disk=none" in got.stdout
+        folder = Path(got.stdout.partition("source ")[2].splitlines()[0]).parent
+        assert processes.of_folder(folder)
+    finally:
+        rehearse("stop")
+    assert not folder.exists()

@@ -1,10 +1,8 @@
-"""What unit tests share: a pretended engine, a pretended API server, and a shell without the person's own settings."""
+"""What unit tests share: a pretended engine, and a shell without the person's own settings."""
 
 import asyncio
 import contextvars
-import http.server
 import os
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -53,19 +51,17 @@ def opened(value: Any) -> Any:
 class Mocks(pulumi.runtime.Mocks):
     """Answers as the providers would.
 
-    `ingress` is what each Service gets, `status` that of each Release, `rendered` what a chart renders to.
+    `status` is what each Release gets; a chart renders to nothing.
     """
 
     def __init__(self) -> None:
-        self.ingress: list[dict[str, str]] = [{"ip": "203.0.113.7"}]
         self.status = "deployed"
-        self.rendered: list[dict[str, Any]] = []
         self.called: list[mocks.MockCallArgs] = []
         self.preview = False
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         self.called.append(args)
-        return {"result": self.rendered} if args.token == "kubernetes:helm:template" else {}
+        return {"result": []} if args.token == "kubernetes:helm:template" else {}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if self.preview:
@@ -77,7 +73,7 @@ class Mocks(pulumi.runtime.Mocks):
             case "random:index/randomPassword:RandomPassword":
                 return {"result": pulumi.Output.secret(args.name.encode().hex().ljust(64, "0"))}
             case "kubernetes:core/v1:Service":
-                return {"status": {"loadBalancer": {"ingress": self.ingress}}}
+                return {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}}
             case "kubernetes:helm.sh/v3:Release":
                 inputs = opened(args.inputs)
                 names = {"name": inputs["name"], "namespace": inputs["namespace"], "version": inputs["version"]}
@@ -175,34 +171,6 @@ def engine(loop: asyncio.AbstractEventLoop) -> Iterator[Engine]:
     yield engine
     # Without the decorator `pulumi.runtime.test`, a wrong assertion inside `apply` would pass.
     assert not asyncio.all_tasks(loop), "the test did not wait for what it built"
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., http.server.HTTPServer]]:
-    """Start HTTP servers on loopback: `serve(status)` returns one, and `.asked` what it was asked."""
-    servers = []
-
-    def start(status: int = 200, wrap: Callable[[Any], Any] = lambda socket: socket) -> http.server.HTTPServer:
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.asked.append(self.path)  # type: ignore[attr-defined]
-                self.send_response(status)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Keep quiet."""
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.asked = []  # type: ignore[attr-defined]
-        server.socket = wrap(server.socket)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def kubeconfig_text(server: str, context: str = "minikube", **more: Any) -> str:

@@ -7,6 +7,7 @@ import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pulumi
 import pytest
@@ -14,6 +15,7 @@ from pulumi.runtime.settings import set_root_resource
 from pulumi.runtime.stack import run_in_stack
 
 from components import binderhub
+from components.progress import Explained, unready_pods
 from kube import api
 from kube.errors import ClusterUnreachableError
 from kube.manifests import OWN_LABELS
@@ -71,11 +73,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
 
 @pytest.fixture
 def run(
-    engine: Engine,
-    cluster: FakeApi,
-    loop: asyncio.AbstractEventLoop,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    engine: Engine, cluster: FakeApi, loop: asyncio.AbstractEventLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Run:
     """Run the program as the language host does, and return what it exports."""
     kubeconfig = tmp_path / "kubeconfig"
@@ -102,40 +100,24 @@ def test_what_is_registered_and_exported(engine: Engine, run: Run) -> None:
     assert engine.outputs == {**COMPONENT_OUTPUTS, "binderhub-dev": OUTPUTS}
     assert found(engine, "Namespace").inputs["metadata"] == {"name": "binderhub", "labels": OWN_LABELS}
     assert sorted((r.type, r.name) for r in engine.registered) == sorted(EXPECTED)
+    assert len({*engine.hooks.names}) == len(engine.hooks.names) == 15
 
 
-def test_a_preview_registers_and_exports_the_same(engine: Engine, run: Run) -> None:
-    got = run(preview=True)
-    assert got.keys() == OUTPUTS.keys()
-    assert got["image_prefix"] == "acme/binder-dev-"
-    assert got["hub_url"] != OUTPUTS["hub_url"], "an address in a preview is made up"
-    assert sorted((r.type, r.name) for r in engine.registered) == sorted(EXPECTED)
-
-
-def test_a_preview_checks_chart_and_cluster_and_an_update_does_not(engine: Engine, run: Run, cluster: FakeApi) -> None:
+def test_a_preview_registers_and_exports_the_same_and_checks_it(engine: Engine, run: Run, cluster: FakeApi) -> None:
     run()
     run(preview=True, skipServerChecks="true")
-    assert engine.answers.called == []
-    assert cluster.asked == []
-    run(preview=True)
+    assert (engine.answers.called, cluster.asked) == ([], [])
+    engine.registered.clear()
+    got = run(preview=True)
+    assert (got.keys(), got["image_prefix"]) == (OUTPUTS.keys(), "acme/binder-dev-")
+    assert got["hub_url"] != OUTPUTS["hub_url"], "an address in a preview is made up"
+    assert sorted((r.type, r.name) for r in engine.registered) == sorted(EXPECTED)
     (call,) = engine.answers.called
     given = json.loads(call.args["jsonOpts"])
     assert (given["chart"], given["release_name"], given["namespace"]) == ("binderhub", "binderhub", "binderhub")
     assert given["values"]["registry"]["password"] == "pa55-Word"
     assert given["values"]["jupyterhub"]["proxy"]["secretToken"] == "x" * 64, "not known before it is made"
     assert ("GET", "Secret", "binderhub") in [(one.method, one.kind, one.namespace) for one in cluster.asked]
-
-
-def test_the_builder_fits_the_nodes(engine: Engine, run: Run, cluster: FakeApi) -> None:
-    cluster.answers["GET", "Node", ""] = [{"status": {"nodeInfo": {"containerRuntimeVersion": "docker://28.3"}}}]
-    run(builder="auto")
-    assert found(engine, "Release").inputs["values"]["imageBuilderType"] == "host"
-
-
-def test_no_secret_is_exported(run: Run) -> None:
-    exported = str(run())
-    for secret in ("pa55-Word", "t0p-secret", *(name.encode().hex() for name in TOKENS)):
-        assert secret not in exported
 
 
 def found(engine: Engine, kind: str) -> Any:
@@ -158,27 +140,28 @@ def test_who_installs_what(engine: Engine, run: Run) -> None:
     } <= needed
 
 
-def test_a_wait_asks_the_cluster_of_the_stack(run: Run, cluster: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(binderhub, "unready_pods", lambda *about: asked.append(about))
-    run()
-    assert asked == [(cluster, "binderhub")]
-
-
-def test_the_release_gets_address_and_tokens(engine: Engine, run: Run) -> None:
-    run()
+def test_what_the_release_is_made_of(
+    engine: Engine, run: Run, cluster: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its values have the address, the tokens, and a builder for these nodes; its wait asks this cluster."""
+    explained = Mock(side_effect=Explained)
+    monkeypatch.setattr(binderhub, "Explained", explained)
+    cluster.answers["GET", "Node", ""] = [{"status": {"nodeInfo": {"containerRuntimeVersion": "docker://28.3"}}}]
+    run(builder="auto")
     values = found(engine, "Release").inputs["values"]
     assert values["config"]["BinderHub"]["hub_url"] == "http://203.0.113.7"
     assert values["jupyterhub"]["proxy"]["secretToken"] == b"tokens-proxy".hex().ljust(64, "0")
     assert values["registry"] == {"username": "acme", "password": "pa55-Word"}
+    assert values["imageBuilderType"] == "host"
+    collect = explained.call_args.args[-1]
+    assert (collect.func, collect.args) == (unready_pods, (cluster, "binderhub"))
 
 
 @pytest.mark.parametrize(("stack", "protected"), [("dev", False), ("prod", True)])
 def test_what_holds_data_is_protected_in_prod(engine: Engine, run: Run, stack: str, protected: bool) -> None:
     run(stack)
-    assert {r.type.split(":")[-1] for r in engine.registered if r.request.protect} == (
-        {"Namespace", "Release"} if protected else set()
-    )
+    expected = {"Namespace", "Release"} if protected else set()
+    assert {r.type.split(":")[-1] for r in engine.registered if r.request.protect} == expected
 
 
 @pytest.mark.parametrize(
@@ -187,10 +170,7 @@ def test_what_holds_data_is_protected_in_prod(engine: Engine, run: Run, stack: s
 def test_an_early_end_registers_nothing(
     engine: Engine, run: Run, monkeypatch: pytest.MonkeyPatch, more: dict[str, str], told: str
 ) -> None:
-    def connect(*_: object) -> None:
-        raise ClusterUnreachableError("minikube", "no answer")
-
-    monkeypatch.setattr(api, "connect", connect)
+    monkeypatch.setattr(api, "connect", Mock(side_effect=ClusterUnreachableError("minikube", "no answer")))
     with pytest.raises(pulumi.RunError, match=told):
         run(**more)
     assert engine.registered == []

@@ -12,23 +12,19 @@ import yaml
 
 from config import settings
 from config.errors import Problem
-from config.keys import KEYS
-from tests.unit.conftest import HEX, ROOT
+from config.keys import KEYS, Key, qualified
+from tests.unit.config.conftest import CHART, GOOD, full
+from tests.unit.conftest import HEX
 
-GOOD = {"imagePrefix": "acme/binder-dev-", "registryUsername": "me", "registryPassword": "s3cret"}
 CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "bad_settings.yaml").read_text())
 # Examples of a file, or a place in one, that is not here; and of an entry beside the bad one.
 UNTYPED = ("binderhub:chart", "binderhub:valuesFile", "binderhub:secretValues", "binderhub:bannedNetworks")
 Read = Callable[[dict[str, Any], set[str]], tuple[Problem, ...]]
 
 
-def full(name: str) -> str:
-    return name if ":" in name else f"binderhub:{name}"
-
-
 def prepared(case: dict[str, Any], folder: Path) -> tuple[dict[str, Any], set[str], Read]:
     """Return the config of a case, its encrypted keys, and what reads such a pair into problems."""
-    (folder / "chart").symlink_to(ROOT / "tests" / "charts" / "binderhub")
+    (folder / "chart").symlink_to(CHART)
     for name, prefix in case.get("others", {}).items():
         (folder / name).write_text(yaml.safe_dump({"config": {"binderhub:imagePrefix": prefix}}))
     (folder / "own.yaml").write_text(case.get("file", ""))
@@ -43,7 +39,7 @@ def prepared(case: dict[str, Any], folder: Path) -> tuple[dict[str, Any], set[st
             return error.problems
         return ()
 
-    return {full(key): value for key, value in config.items()}, {full(key) for key in encrypted}, read
+    return full(config), set(map(qualified, encrypted)), read
 
 
 def typed(command: str, config: dict[str, Any], secrets: set[str]) -> None:
@@ -51,7 +47,7 @@ def typed(command: str, config: dict[str, Any], secrets: set[str]) -> None:
     words = shlex.split(command.partition(" < ")[0])[3:]
     flags = {word for word in words if word.startswith("--")}
     name, *value = [word for word in words if word not in flags]
-    key, text = full(name), value[0] if value else ""
+    key, text = qualified(name), value[0] if value else ""
     if "--secret" in flags:
         secrets.add(key)
         text = '{"type": "x"}' if "< key.json" in command else HEX
@@ -71,7 +67,7 @@ def typed(command: str, config: dict[str, Any], secrets: set[str]) -> None:
 def test_what_is_told(case: dict[str, Any], tmp_path: Path) -> None:
     config, secrets, read = prepared(case, tmp_path)
     problems = read(config, secrets)
-    assert [problem.key for problem in problems] == [full(key) for key, *_ in case["told"]]
+    assert [problem.key for problem in problems] == [qualified(key) for key, *_ in case["told"]]
     for problem, (_, *causes) in zip(problems, case["told"], strict=True):
         for cause in causes:
             assert cause in str(problem)
@@ -87,9 +83,13 @@ def test_what_is_told(case: dict[str, Any], tmp_path: Path) -> None:
         assert problem.key not in left, f"{command} does not end it: {problem}"
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if not key.secret], ids=lambda key: key.name)
-def test_a_plain_key_that_came_encrypted_is_refused_and_not_shown(key: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_a_secret_in_clear_and_a_plain_key_that_came_encrypted_are_refused_and_not_shown(
+    key: Key, tmp_path: Path
+) -> None:
     config, secrets, read = prepared({}, tmp_path)
-    problems = read({**config, key.full: "h1dden"}, {*secrets, key.full})
-    assert [one.found for one in problems if one.key == key.full] == ["an encrypted value (not shown)"]
-    assert "h1dden" not in str(problems)
+    config[key.full] = "h1dden"
+    in_clear, encrypted = read(config, secrets - {key.full}), read(config, {*secrets, key.full})
+    problems, told = (in_clear, "a secret in clear") if key.secret else (encrypted, "an encrypted value (not shown)")
+    assert [one.found for one in problems if one.key == key.full] == [told]
+    assert "h1dden" not in str(problems) + str(encrypted)

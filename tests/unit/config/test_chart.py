@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from config import chart
-from config.chart import Chart, ChartError
+from config.chart import Chart
+from config.errors import InvalidValue
 
 ABOUT = "apiVersion: v2\nname: binderhub\nversion: 1.2.3-x\n"
 
@@ -19,11 +20,12 @@ def unpacked(place: Path, about: str = ABOUT) -> Path:
     return place
 
 
-def packed(place: Path, files: dict[str, str] | None = None) -> Path:
+PACKED = {"binderhub/charts/sub/Chart.yaml": "name: sub", "binderhub/Chart.yaml": ABOUT}
+
+
+def packed(place: Path, files: dict[str, str] = PACKED) -> Path:
     with tarfile.open(place, "w:gz") as archive:
-        for name, text in (
-            files or {"binderhub/charts/sub/Chart.yaml": "name: sub", "binderhub/Chart.yaml": ABOUT}
-        ).items():
+        for name, text in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(text)
             archive.addfile(member, io.BytesIO(text.encode()))
@@ -80,14 +82,9 @@ def test_version_is_a_text(tmp_path: Path) -> None:
 )
 def test_a_folder_that_is_no_such_chart(tmp_path: Path, about: str, message: str) -> None:
     place = unpacked(tmp_path / "c", about)
-    with pytest.raises(ChartError) as caught:
+    with pytest.raises(InvalidValue) as caught:
         chart.local("c", tmp_path)
     assert message.format(place=place) in str(caught.value)
-
-
-def test_missing_path(tmp_path: Path) -> None:
-    with pytest.raises(ChartError, match=r"nothing exists at .*/no/such\.tgz"):
-        chart.local("no/such.tgz", tmp_path)
 
 
 def damaged(place: Path, keep: slice, junk: bytes = b"") -> None:
@@ -110,7 +107,7 @@ def damaged(place: Path, keep: slice, junk: bytes = b"") -> None:
 def test_something_that_is_no_chart(tmp_path: Path, spoil: object) -> None:
     place = tmp_path / "c.tgz"
     spoil(place)  # type: ignore[operator]
-    with pytest.raises(ChartError, match=r"a Helm chart \(.tgz or folder with a Chart.yaml\); .*/c.tgz is none"):
+    with pytest.raises(InvalidValue, match=r"a Helm chart \(.tgz or folder with a Chart.yaml\); .*/c.tgz is none"):
         chart.local("c.tgz", tmp_path)
 
 
@@ -120,7 +117,8 @@ def digest(folder: Path) -> str:
 
 def test_digest_tells_edited_charts_apart(tmp_path: Path) -> None:
     template = unpacked(tmp_path / "c") / "templates" / "hub.yaml"
-    seen = [digest(tmp_path), digest(tmp_path)]
+    unpacked(tmp_path / "elsewhere" / "c")
+    seen = [digest(tmp_path), digest(tmp_path / "elsewhere")]
     template.write_text("kind: ConfigMap\n")
     seen.append(digest(tmp_path))
     template.rename(template.with_name("other.yaml"))
@@ -129,12 +127,6 @@ def test_digest_tells_edited_charts_apart(tmp_path: Path) -> None:
     seen.append(digest(tmp_path))
     assert seen[0] == seen[1]
     assert len(set(seen)) == 4
-
-
-def test_digest_does_not_depend_on_the_place(tmp_path: Path) -> None:
-    for folder in ("one", "two"):
-        unpacked(tmp_path / folder / "c")
-    assert digest(tmp_path / "one") == digest(tmp_path / "two")
 
 
 def test_digest_of_an_archive(tmp_path: Path) -> None:

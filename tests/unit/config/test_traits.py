@@ -2,44 +2,39 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
-import pulumi
 import pytest
 
 from config import keys, traits, values_file
-from config.values import TokenValues, helm_values
+from config.settings import SettingsError
 from kube.nested import at, merged
-from tests.unit.config.test_values_file import HIDDEN, LOGIN, read, refused
+from tests.unit.config.conftest import LOGIN, everything, helm_values, read
 from tests.unit.conftest import ROOT
+
+HIDDEN = "t0p-secret"
 
 
 @pytest.mark.parametrize(
     ("place", "value", "told"),
     [
-        ("config.BinderHub.image_prefx", "x", "did you mean image_prefix?"),
-        ("config.Binderhub.banner_message", "x", "did you mean BinderHub?"),
-        ("config.BINDERHUB.banner_message", "x", "did you mean BinderHub?"),
-        ("config.GithubRepoProvider.hostname", "x", "did you mean GitHubRepoProvider?"),
-        ("config.GitHubRepoProvider.acces_token", "x", "did you mean access_token?"),
-        ("config.GistRepoProvider.bannedspecs", [], "did you mean banned_specs?"),
-        ("config.KubernetesBuildExecutor.build_imge", "x", "did you mean build_image?"),
+        ("config.BinderHub.image_prefx", "x", "config.BinderHub.image_prefix?"),
+        ("config.Binderhub.banner_message", "x", "config.BinderHub?"),
+        ("config.BINDERHUB.banner_message", "x", "config.BinderHub?"),
+        ("config.GithubRepoProvider.hostname", "x", "config.GitHubRepoProvider?"),
+        ("config.GitHubRepoProvider.acces_token", "x", "config.GitHubRepoProvider.access_token?"),
+        ("config.GistRepoProvider.bannedspecs", [], "config.GistRepoProvider.banned_specs?"),
         ("config.BinderHub", 3, "a map of the traits of BinderHub"),
         ("config.Weather.sunny", True, "a class that the application has; it is silent about any other"),
-        ("jupyterhub.hub.config.Kubespawner.cpu_limit", 1, "did you mean KubeSpawner?"),
-        ("jupyterhub.hub.config.KubeSpawner.storage_clas", "x", "did you mean storage_class?"),
-        ("jupyterhub.hub.config.BinderSpawner.cors_alow_origin", "x", "did you mean cors_allow_origin?"),
-        ("jupyterhub.hub.config.JupyterHub.admin_acces", True, "did you mean admin_access?"),
-        ("jupyterhub.hub.config.GitHubOAuthenticator.client_secet", "x", "did you mean client_secret?"),
-        ("jupyterhub.hub.config.MyAuthenticator.url", "x", "did you mean Authenticator?"),
+        ("jupyterhub.hub.config.Kubespawner.cpu_limit", 1, "jupyterhub.hub.config.KubeSpawner?"),
+        ("jupyterhub.hub.config.BinderSpawner.cors_alow_origin", "x", "config.BinderSpawner.cors_allow_origin?"),
+        ("jupyterhub.hub.config.MyAuthenticator.url", "x", "jupyterhub.hub.config.Authenticator?"),
         # At the wrong level, or in the other application's part.
-        ("config.BinderHub.DockerRegistry", {"url": "x"}, "did you mean config.DockerRegistry?"),
-        ("config.KubeSpawner.cpu_limit", 1, "did you mean jupyterhub.hub.config.KubeSpawner?"),
-        ("jupyterhub.hub.config.RateLimiter.limit", 1, "did you mean config.RateLimiter?"),
+        ("config.BinderHub.DockerRegistry", {"url": "x"}, "config.DockerRegistry?"),
+        ("config.KubeSpawner.cpu_limit", 1, "jupyterhub.hub.config.KubeSpawner?"),
+        ("jupyterhub.hub.config.RateLimiter.limit", 1, "config.RateLimiter?"),
         # With these, the application would not even start; the last is a name of 2019.
-        ("config.BinderHub.google_analytics_code", "x", "did you mean extra_footer_scripts?"),
-        ("config.BinderHub.google_analytics_domain", "x", "did you mean extra_footer_scripts?"),
-        ("config.BinderHub.docker_registry_class", "x", "did you mean registry_class?"),
+        ("config.BinderHub.google_analytics_code", "x", "config.BinderHub.extra_footer_scripts?"),
+        ("config.BinderHub.docker_registry_class", "x", "config.BinderHub.registry_class?"),
         ("config.GitRepoProvider", None, "a map of the traits of GitRepoProvider"),
         ("jupyterhub.hub.config.KubeSpawner", ["image"], "a map of the traits of KubeSpawner"),
     ],
@@ -80,22 +75,20 @@ def test_names_that_are_wrong(place: str, value: object, told: str) -> None:
 )
 def test_names_that_are_right_or_not_looked_at(place: str, value: object) -> None:
     assert list(traits.problems(at(place, value))) == []
-    assert list(traits.doubts(at(place, value))) == []
+    assert list(traits.warnings(at(place, value))) == []
 
 
 def test_a_trait_like_no_other_is_a_doubt_only() -> None:
     values = at("config.BinderHub", {"zebra_crossing": 1, "image_prefx": "x", "port": 1, "total_quota": 1})
-    assert list(traits.doubts(values)) == [
-        ("config.BinderHub.zebra_crossing", ""),
-        ("config.BinderHub.total_quota", "LaunchQuota"),
-    ]
+    zebra, quota = traits.warnings(values)
+    assert zebra.startswith("config.BinderHub.zebra_crossing: no trait that we know of;")
+    assert quota.startswith("config.BinderHub.total_quota: no trait that we know of (LaunchQuota has one of that name)")
     assert [place for place, _, _ in traits.problems(values)] == ["config.BinderHub.image_prefx"]
 
 
 def test_each_level_that_is_wrong_is_told_once() -> None:
-    found = {place: expected for place, expected, _ in traits.problems(at("config.Binderhub.image_prefx", "x"))}
-    assert list(found) == ["config.Binderhub", "config.Binderhub.image_prefx"]
-    assert "did you mean image_prefix?" in found["config.Binderhub.image_prefx"]
+    places = [place for place, _, _ in traits.problems(at("config.Binderhub.image_prefx", "x"))]
+    assert places == ["config.Binderhub", "config.Binderhub.image_prefx"]
     assert [place for place, _, _ in traits.problems(at("config.Binderhub", 3))] == ["config.Binderhub"]
     # Its traits are those of the hub's class, not of one here that is called much the same.
     elsewhere = at("config.EventLogger.handlers_make", 1)
@@ -129,7 +122,7 @@ def test_what_operators_set_most_is_known() -> None:
     sections = USUAL.strip().replace("\n    ", " ").splitlines()
     for place, _, names in (section.partition(": ") for section in sections):
         values = at(place, dict.fromkeys(names.split(), 1))
-        assert [*traits.problems(values), *traits.doubts(values)] == []
+        assert [*traits.problems(values), *traits.warnings(values)] == []
 
 
 def test_the_file_is_sound() -> None:
@@ -143,54 +136,19 @@ def test_the_file_is_sound() -> None:
             assert {one["source"] for one in about["traits"].values()} <= set(content["sources"])
             assert list(about["traits"]) == sorted(name for name in about["traits"] if name.isidentifier())
             assert not [base for base in about["bases"] if set(part[base]["traits"]) & set(about["traits"])]
-    assert not set(content["renamed"]) & traits.BINDERHUB["BinderHub"]
+    assert not set(content["renamed"]) & traits.PARTS["config"]["BinderHub"]
 
 
 def test_authenticators_that_a_setting_names_are_known() -> None:
-    assert set(keys.AUTHENTICATORS.values()) <= traits.HUB.keys()
+    assert set(keys.AUTHENTICATORS.values()) <= traits.PARTS["jupyterhub.hub.config"].keys()
 
 
 @pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize("authenticator", keys.AUTHENTICATORS)
 @pytest.mark.parametrize("registry", ["dockerhub", "gar", "token"])
-def test_everything_that_the_program_itself_sets_is_known(tmp_path: Path, registry: str, authenticator: str) -> None:
-    given: dict[str, Any] = {
-        "launchQuota": "10",
-        "githubToken": "x",
-        "allowedRepositories": '["^a/.*"]',
-        "bannedNetworks": json.dumps({"198.51.100.0/24": "abuse"}),
-        "corsOrigin": "https://example.org",
-        "repo2dockerImage": "quay.io/jupyterhub/repo2docker:2024.07.0",
-        "buildNodeSelector": '{"a": "b"}',
-        "replicas": "2",
-        "repositoryQuota": "5",
-        "rateLimit": "5",
-        "bannedRepositories": '["^b/.*"]',
-        "privateImages": "true",
-        "authenticator": authenticator,
-        "authenticatorConfig": json.dumps({"authorize_url": "x", "token_url": "x", "userdata_url": "x"}),
-        "oauthClientId": "x",
-        "oauthClientSecret": "y",
-        "allowedUsers": '["alice"]',
-    }
-    if registry == "gar":
-        prefix = "europe-docker.pkg.dev/a/b/binder-x-"
-        given |= {"registry": "gar", "imagePrefix": prefix, "registryPassword": '{"type": "x"}', "registryUsername": ""}
-    if registry == "token":
-        given |= {"registry": "token", "imagePrefix": "registry.example.org/p/b-", "registryTokenUrl": "https://r/t?s="}
-    settings = read(tmp_path, secrets=("githubToken", "oauthClientSecret"), **given)
-    leaf = pulumi.Output.from_input("x")
-    values = helm_values(settings, TokenValues(api=leaf, proxy=leaf, cookie=leaf, crypt=leaf, build=leaf), leaf, leaf)
-    assert list(traits.problems(values)) == []
-    assert list(traits.doubts(values)) == []
-
-
-def test_a_misspelt_name_among_the_secrets_is_told_without_its_value(tmp_path: Path) -> None:
-    hidden = json.dumps({"config.GitLabRepoProvider.privat_token": HIDDEN, "config.BinderHub": HIDDEN})
-    message = refused(tmp_path, secrets=("secretValues",), secretValues=hidden)
-    assert "binderhub:secretValues: found config.GitLabRepoProvider.privat_token" in message
-    assert "binderhub:secretValues: found config.BinderHub\n      expected: a map of the traits" in message
-    assert message.count("binderhub:secretValues") == 2
+def test_everything_that_the_program_itself_sets_is_known(registry: str, authenticator: str) -> None:
+    values = helm_values(read(everything(registry, authenticator)))
+    assert [*traits.problems(values), *traits.warnings(values)] == []
 
 
 @pytest.mark.parametrize(
@@ -203,7 +161,11 @@ def test_a_misspelt_name_among_the_secrets_is_told_without_its_value(tmp_path: P
         ("config.Launcher", None, ["a map of the traits"]),
         ("config", "nothing", ["not here: the setting"]),
         # A misspelt secret is a secret all the same.
-        ("config.GitHubRepoProvider.acces_token", HIDDEN, ["did you mean access_token?", "no secret in a file"]),
+        (
+            "config.GitHubRepoProvider.acces_token",
+            HIDDEN,
+            ["did you mean config.GitHubRepoProvider.access_token?", "no secret in a file"],
+        ),
         ("config.MyProvider.api_key", HIDDEN, ["a class that the application has", "no secret in a file"]),
     ],
 )
@@ -214,24 +176,22 @@ def test_what_is_told_of_a_place_where_several_things_are_wrong(place: str, valu
 
 
 def test_ones_own_class_is_accepted_by_name(tmp_path: Path) -> None:
-    (tmp_path / "own.yaml").write_text(
-        "config: {MyProvider: {url: x}, BinderHub: {zebra_crossing: 1, total_quota: 5}}\n"
-    )
-    secret = json.dumps({"config.MyOther.url": "x"})
-    given: dict[str, Any] = {"valuesFile": "own.yaml", "secrets": ("secretValues",), "secretValues": secret}
-    message = refused(tmp_path, **given)
-    assert "binderhub:valuesFile: found own.yaml: config.MyProvider" in message
-    assert "binderhub:secretValues: found config.MyOther" in message
-    warnings = read(tmp_path, **given, acceptedRisks='{"unknownConfig": "both are in extraConfig"}').warnings
-    zebra, quota = [one for one in warnings if one.startswith("config.BinderHub.")]
-    assert zebra.startswith("config.BinderHub.zebra_crossing: no trait that we know of;")
-    assert quota.startswith("config.BinderHub.total_quota: no trait that we know of (LaunchQuota has one of that name)")
+    (tmp_path / "own.yaml").write_text("config: {MyProvider: {url: x}, BinderHub: {zebra_crossing: 1}}\n")
+    given = {"valuesFile": "own.yaml", "secretValues": json.dumps({"config.MyOther.url": HIDDEN})}
+    with pytest.raises(SettingsError) as caught:
+        read(given, folder=tmp_path)
+    assert [(one.key.partition(":")[2], one.found) for one in caught.value.problems] == [
+        ("valuesFile", "own.yaml: config.MyProvider"),
+        ("secretValues", "config.MyOther"),
+    ]
+    assert HIDDEN not in str(caught.value)
+    got = read({**given, "acceptedRisks": '{"unknownConfig": "both are in extraConfig"}'}, folder=tmp_path)
+    assert [warning.split(":")[0] for warning in got.warnings] == ["config.BinderHub.zebra_crossing"]
 
 
-def test_further_settings_of_an_authenticator(tmp_path: Path) -> None:
-    given: dict[str, Any] = {**LOGIN, "oauthClientSecret": "x", "secrets": ("oauthClientSecret",)}
-    fine = read(tmp_path, **given, authenticatorConfig='{"allowed_organizations": ["a"], "zebra_crossing": 1}')
+def test_further_settings_of_an_authenticator() -> None:
+    further = {"alowed_organizations": ["a"], "zebra_crossing": 1}
+    given = {**LOGIN, "authenticatorConfig": json.dumps(further)}
+    got = read({**given, "acceptedRisks": '{"unknownConfig": "of our own image"}'})
     doubted = "jupyterhub.hub.config.GitHubOAuthenticator.zebra_crossing"
-    assert doubted in [warning.split(":")[0] for warning in fine.warnings]
-    accepted = '{"unknownConfig": "of our own image"}'
-    read(tmp_path, **given, authenticatorConfig='{"alowed_organizations": ["a"]}', acceptedRisks=accepted)
+    assert doubted in [warning.split(":")[0] for warning in got.warnings]

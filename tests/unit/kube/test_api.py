@@ -2,14 +2,13 @@
 
 import json
 import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from kube import api
-from kube.api import Answer, Api, Cause, _Shared, connect, side_by_side
+from kube.api import Answer, Api, connect, side_by_side
 from kube.errors import ClusterUnreachableError, UnknownTypeError
 from tests.unit.kube.test_proxy import kubeconfig
 
@@ -20,11 +19,8 @@ TYPES = {
     "/apis/authorization.k8s.io/v1": [("selfsubjectaccessreviews", "SelfSubjectAccessReview", False)],
 }
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "hub", "namespace": "a"}}
-REFUSED = {
-    "reason": "Invalid",
-    "message": "no",
-    "details": {"causes": [{"reason": "FieldValueInvalid", "field": "spec.a", "message": "bad"}, {"message": "x"}] * 2},
-}
+CAUSES = [{"reason": "FieldValueInvalid", "field": "spec.a", "message": "bad"}, {"message": "x"}]
+REFUSED = {"reason": "Invalid", "message": "no", "details": {"causes": CAUSES}}
 
 
 class Served:
@@ -36,11 +32,11 @@ class Served:
     def send(self, method: str, path: str, body: str | None, headers: Mapping[str, str], limit: float) -> Reply:
         self.sent.append((method, path, body and json.loads(body), dict(headers), limit))
         if path in TYPES and path not in self.replies:
-            names = ("name", "kind", "namespaced")
-            return 200, [], json.dumps({"resources": [dict(zip(names, one)) for one in TYPES[path]]}).encode()  # noqa: B905
+            found = [{"name": name, "kind": kind, "namespaced": inside} for name, kind, inside in TYPES[path]]
+            return 200, [], json.dumps({"resources": found}).encode()
         return self.replies.get(path, (404, [], b"404 page not found\n"))
 
-    def telling(self, _: Any) -> Any:
+    def telling(self) -> Any:
         return threading.Lock()
 
     def stop(self) -> None:
@@ -49,21 +45,19 @@ class Served:
 
 def served(replies: Mapping[str, Reply] | None = None) -> tuple[Api, Served]:
     proxy = Served(replies)
-    return Api(_Shared(proxy, kubeconfig())), proxy  # type: ignore[arg-type]
+    return Api(proxy, "dev"), proxy  # type: ignore[arg-type]
 
 
 # --- answers ------------------------------------------------------------------------------------------------------
 
 
-def test_a_refusal_is_told_by_its_causes() -> None:
-    got = Answer(422, REFUSED)
-    assert (got.ok, got.reason, got.message, got.items) == (False, "Invalid", "no", [])
-    assert got.causes == (Cause("FieldValueInvalid", "spec.a", "bad"), Cause("", "", "x"))
-
-
-def test_what_was_done_is_no_refusal() -> None:
-    got = Answer(201, REFUSED)
-    assert (got.ok, got.reason, got.message, got.causes, got.items) == (True, "", "", (), [REFUSED])
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [(422, (False, "Invalid", "no", CAUSES, [])), (201, (True, "", "", (), [REFUSED]))],
+)
+def test_a_refusal_is_told_by_its_causes(code: int, told: tuple[Any, ...]) -> None:
+    got = Answer(code, REFUSED)
+    assert (got.ok, got.reason, got.message, got.causes, got.items) == told
 
 
 @pytest.mark.parametrize(
@@ -71,8 +65,7 @@ def test_what_was_done_is_no_refusal() -> None:
     [
         ({"apiVersion": "v1", "kind": "NodeList", "items": [{"a": 1}]}, [{"apiVersion": "v1", "kind": "Node", "a": 1}]),
         ({"apiVersion": "v1", "kind": "List", "items": [{"kind": "Pod"}]}, [{"apiVersion": "v1", "kind": "Pod"}]),
-        ({"items": [{"a": 1}]}, [{"a": 1}]),
-        ({"kind": "NodeList", "items": None}, []),
+        ({"apiVersion": "v1", "kind": "NodeList", "items": None}, []),
     ],
 )
 def test_objects_of_a_list_have_their_type(body: dict[str, Any], items: list[Any]) -> None:
@@ -83,10 +76,8 @@ def test_objects_of_a_list_have_their_type(body: dict[str, Any], items: list[Any
     ("code", "raw", "message"),
     [
         (403, b"Forbidden\n", "Forbidden"),
-        (503, b"service unavailable\n", "service unavailable"),
         (502, b"<html>\n<h1>Bad Gateway</h1>", "HTTP status 502"),
         (404, b"", "HTTP status 404"),
-        (404, b'["a"]', '["a"]'),
         (403, b'{"details": null}', "HTTP status 403"),
         (500, b'{"message": "a webhook failed"}', "a webhook failed"),
         (200, b"ok", ""),
@@ -95,14 +86,6 @@ def test_objects_of_a_list_have_their_type(body: dict[str, Any], items: list[Any
 def test_text_is_an_answer_too(code: int, raw: bytes, message: str) -> None:
     got = served({"/x": (code, [], raw)})[0].request("GET", "/x")
     assert (got.code, got.message, got.causes) == (code, message, ())
-
-
-def test_what_kubectl_itself_says_is_no_answer() -> None:
-    """With this status and plain text (seen with kubectl 1.36.4)."""
-    asked = served({"/x": (500, [], b"dial tcp: \n connection refused")})[0]
-    with pytest.raises(ClusterUnreachableError) as caught:
-        asked.request("GET", "/x")
-    assert (caught.value.context, caught.value.cause) == ("dev", "dial tcp: connection refused")
 
 
 def test_warnings_are_read() -> None:
@@ -122,7 +105,6 @@ def test_what_each_verb_sends() -> None:
     asked.create(DEPLOYMENT, dry_run=True)
     asked.replace(DEPLOYMENT, dry_run=False)
     asked.apply(DEPLOYMENT, "helm", dry_run=True, force=True)
-    asked.patch(DEPLOYMENT, {"spec": None}, dry_run=False)
     asked.delete(DEPLOYMENT, dry_run=True)
     path = "/apis/apps/v1/namespaces/a/deployments"
     sent = [(method, path, body, headers["Content-Type"]) for method, path, body, headers, _ in proxy.sent]
@@ -133,7 +115,6 @@ def test_what_each_verb_sends() -> None:
         ("POST", f"{path}?dryRun=All", DEPLOYMENT, "application/json"),
         ("PUT", f"{path}/hub", DEPLOYMENT, "application/json"),
         ("PATCH", f"{path}/hub?fieldManager=helm&force=true&dryRun=All", DEPLOYMENT, "application/apply-patch+yaml"),
-        ("PATCH", f"{path}/hub", {"spec": None}, "application/merge-patch+json"),
         ("DELETE", f"{path}/hub?dryRun=All", None, "application/json"),
     ]
 
@@ -153,15 +134,16 @@ def test_a_type_that_is_not_there_may_come() -> None:
     asked, proxy = served({"/apis/apps/v1": (404, [], b"404 page not found\n")})
     for version, kind in (("apps/v1", "Deployment"), ("v1", "Deployment"), ("v1", "Pod")):
         with pytest.raises(UnknownTypeError, match=f'no matches for kind "{kind}" in version "{version}"'):
-            asked.path(version, kind)
+            asked.list(version, kind)
     proxy.replies.clear()
-    assert asked.path("apps/v1", "Deployment") == "/apis/apps/v1/deployments"
+    asked.list("apps/v1", "Deployment")
+    assert proxy.sent[-1][1] == "/apis/apps/v1/deployments"
 
 
 def test_a_failed_discovery_tells_nothing_about_types() -> None:
     asked = served({"/apis/apps/v1": (503, [], b"service unavailable\n")})[0]
     with pytest.raises(ClusterUnreachableError, match="cannot be asked: /apis/apps/v1: service unavailable"):
-        asked.path("apps/v1", "Deployment")
+        asked.list("apps/v1", "Deployment")
 
 
 @pytest.mark.parametrize(
@@ -193,19 +175,18 @@ def test_a_right_is_there_only_if_the_server_says_so(code: int, raw: bytes, righ
         ("", (401, [], b'{"reason": "Unauthorized", "message": "Unauthorized"}'), "does not accept the login"),
         ("", (503, [], b'{"message": "etcd is away"}'), "etcd is away"),
         ("", (200, [], b"<html>please log in"), "no Kubernetes API"),
-        ("", (500, [], b"x509: unknown authority"), "x509: unknown authority"),
+        ("", (500, [], b"x509: \n unknown authority"), "asked: x509: unknown authority;"),
     ],
 )
 def test_only_who_answers_is_connected(monkeypatch: pytest.MonkeyPatch, login: str, reply: Reply, cause: str) -> None:
     proxy = Served({"/api": reply})
-    monkeypatch.setattr(api.Proxy, "start", lambda _: proxy)
+    monkeypatch.setattr(api, "Proxy", lambda _: proxy)
     if cause:
         with pytest.raises(ClusterUnreachableError, match=cause):
             connect(kubeconfig(login))
     else:
-        with connect(kubeconfig(login), login_limit=77) as got:
-            assert (got.context, proxy.stopped) == ("dev", 0)
-    assert proxy.stopped == 1
+        assert (connect(kubeconfig(login), login_limit=77).context, proxy.stopped) == ("dev", 0)
+    assert proxy.stopped == bool(cause)
     assert [(path, limit) for _, path, _, _, limit in proxy.sent] == [("/api", 77 if login else api.ANSWER_LIMIT)]
 
 
@@ -216,17 +197,15 @@ def test_several_are_asked_at_once_and_answer_in_order() -> None:
 
 
 def test_who_fails_does_not_wait_for_the_others() -> None:
-    over, begun = threading.Event(), []
+    over, begun, waited = threading.Event(), list[int](), list[bool]()
 
     def ask(i: int) -> None:
         begun.append(i)
         if i == 0:
             raise ClusterUnreachableError("dev", "gone")
-        over.wait(5)
+        waited.append(over.wait(5))
 
-    began = time.monotonic()
     with pytest.raises(ClusterUnreachableError):
         side_by_side(ask, range(100))
-    assert time.monotonic() - began < 2
+    assert (waited, len(begun) < 20) == ([], True)
     over.set()
-    assert len(begun) < 20

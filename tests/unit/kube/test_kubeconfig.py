@@ -24,19 +24,19 @@ def written(path: Path, content: object) -> str:
     return str(path)
 
 
-def refused(path: str = "", context: str = "") -> KubeconfigError:
+def server(path: str = "", context: str = "") -> str:
+    (cluster,) = kubeconfig.find(path, context).content["clusters"]
+    return str(cluster["cluster"]["server"])
+
+
+def refused(path: str = "", context: str = "") -> list[str]:
+    """Return the lines of the error; none quotes the file, which a traceback would."""
     with pytest.raises(KubeconfigError) as caught:
         kubeconfig.find(path, context)
     error = caught.value
-    lines = [
-        f"{error.key}: {error.found}; nothing was touched",
-        f"expected: {error.expected}",
-        f"example:  {error.example}",
-    ]
-    assert str(error).split("\n      ") == lines
     assert "t0p-secret" not in str(error)
-    assert error.__suppress_context__ or error.__context__ is None, "a traceback would print it, and quote the file"
-    return error
+    assert error.__suppress_context__ or error.__context__ is None
+    return str(error).split("\n      ")
 
 
 # --- which file ---------------------------------------------------------------------------------------------------
@@ -47,8 +47,8 @@ def test_first_file_of_the_variable_wins(tmp_path: Path, monkeypatch: pytest.Mon
     files = [written(tmp_path / name, parsed(f"https://{name}", context)) for name, context in servers]
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join(["", str(tmp_path / "none"), *files]))
     got = kubeconfig.find()
-    assert (got.context, got.server, got.paths) == ("a", "https://one", tuple(files))
-    assert kubeconfig.find(context="c").server == "https://three"
+    assert (got.context, server(), got.paths) == ("a", "https://one", tuple(files))
+    assert server(context="c") == "https://three"
 
 
 def test_a_context_may_name_a_user_of_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,16 +62,16 @@ def test_the_given_file_wins_then_the_variable_then_the_home_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert refused().found == f"there is no file {tmp_path}/.kube/config"
-    assert refused(f"{tmp_path}/x").found == f"there is no file {tmp_path}/x"
-    assert (refused().key, refused().example) == (
-        "kubernetes:kubeconfig", "pulumi config set kubernetes:kubeconfig ~/.kube/config",
-    )  # fmt: skip
+    assert refused() == [
+        f"kubernetes:kubeconfig: there is no file {tmp_path}/.kube/config; nothing was touched",
+        "expected: a kubeconfig: start your cluster (`minikube start`), or name the file",
+        "example:  pulumi config set kubernetes:kubeconfig ~/.kube/config",
+    ]
+    assert f"there is no file {tmp_path}/x;" in refused(f"{tmp_path}/x")[0]
     home = written(tmp_path / ".kube" / "config", parsed())
     assert kubeconfig.find().paths == kubeconfig.find("~/.kube/config").paths == (home,)
     monkeypatch.setenv("KUBECONFIG", written(tmp_path / "one", parsed("https://one")))
-    assert kubeconfig.find().server == "https://one"
-    assert kubeconfig.find(home).server == SERVER
+    assert (server(), server(home)) == ("https://one", SERVER)
 
 
 @pytest.mark.parametrize(
@@ -85,39 +85,31 @@ def test_the_given_file_wins_then_the_variable_then_the_home_folder(
 def test_a_broken_file_is_named_and_not_quoted(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "config"
     path.write_bytes(content)
-    error = refused(str(path))
-    assert (error.key, error.example) == ("kubernetes:kubeconfig", f"KUBECONFIG={path} kubectl config view")
-    assert error.found.startswith(f"{path} is not a kubeconfig")
-    if content.startswith(b"users: []"):
-        assert error.found.endswith(" (line 2: key `users` is given twice, first in line 1)")
+    found, _, example = refused(str(path))
+    assert found.startswith(f"kubernetes:kubeconfig: {path} is not a kubeconfig")
+    assert example == f"example:  KUBECONFIG={path} kubectl config view"
+    assert ("(line 2: key `users` is given twice, first in line 1)" in found) == content.startswith(b"users: []")
 
 
 # --- which context ------------------------------------------------------------------------------------------------
 
-
-def test_a_context_that_is_not_there(tmp_path: Path) -> None:
-    path = written(tmp_path / "c", parsed(context="kind-kind"))
-    error = refused(path, "prod")
-    assert (error.key, error.found) == ("kubernetes:context", f"{path} has no context 'prod'")
-    assert (error.expected, error.example) == (
-        "one of its contexts: kind-kind", "pulumi config set kubernetes:context kind-kind",
-    )  # fmt: skip
-    error = refused(written(tmp_path / "c", "apiVersion: v1\n"))
-    assert (error.found, error.expected, error.example) == (
-        f"{path} has no current context", "one of its contexts: it has none",
-        "pulumi config set kubernetes:context minikube",
-    )  # fmt: skip
+BROKEN = ("names a cluster or user that is not there", "can use", "kubectl --context minikube version")
 
 
-def test_no_current_context_does_not_matter_where_one_is_given(tmp_path: Path) -> None:
-    path = written(tmp_path / "c", {**parsed(), "current-context": ""})
-    assert kubeconfig.find(path, "minikube").context == "minikube"
-
-
-@pytest.mark.parametrize("content", [{**parsed(), "clusters": []}, {**parsed(), "users": []}, parsed("")])
-def test_a_context_that_names_nothing(tmp_path: Path, content: dict[str, Any]) -> None:
-    path = written(tmp_path / "c", content)
-    assert refused(path).found == f"context minikube of {path} names a cluster or user that is not there"
+@pytest.mark.parametrize(
+    ("content", "context", "told"),
+    [
+        (parsed(context="kind"), "prod", ("has no context 'prod'", "contexts: kind", "kubernetes:context kind")),
+        ({"apiVersion": "v1"}, "", ("has no current context", "it has none", "kubernetes:context minikube")),
+        ({**parsed(), "clusters": []}, "", BROKEN),
+        ({**parsed(), "users": []}, "", BROKEN),
+        (parsed(""), "", BROKEN),
+    ],
+)
+def test_a_context_that_is_not_there(tmp_path: Path, content: object, context: str, told: tuple[str, ...]) -> None:
+    lines = refused(written(tmp_path / "c", content), context)
+    assert lines[0].startswith("kubernetes:context: ")
+    assert [part in line for part, line in zip(told, lines, strict=True)] == [True] * 3
 
 
 # --- what is handed on --------------------------------------------------------------------------------------------
@@ -137,36 +129,28 @@ def test_only_one_context_is_handed_on_and_files_are_named_absolutely(tmp_path: 
     written(tmp_path / "kube" / "c", {**content, **both})
     (tmp_path / "link").symlink_to(tmp_path / "kube")
     folder = (tmp_path / "kube").resolve()
-    got = yaml.load(kubeconfig.find(f"{tmp_path}/link/c").text(), "text")
-    assert got == {
+    cluster = {"server": SERVER, "certificate-authority": f"{folder}/pki/ca.crt"}
+    user = {
+        "client-certificate": f"{folder}/me.crt",
+        "client-key": "/keys/me.key",
+        "tokenFile": f"{folder}/../token",
+        "exec": {"command": f"{folder}/bin/login", "args": ["./stays"]},
+    }
+    assert yaml.load(kubeconfig.find(f"{tmp_path}/link/c").text(), "text") == {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "a",
-        "clusters": [
-            {"name": "a-cluster", "cluster": {"server": SERVER, "certificate-authority": f"{folder}/pki/ca.crt"}}
-        ],
-        "users": [
-            {
-                "name": "a-user",
-                "user": {
-                    "client-certificate": f"{folder}/me.crt",
-                    "client-key": "/keys/me.key",
-                    "tokenFile": f"{folder}/../token",
-                    "exec": {"command": f"{folder}/bin/login", "args": ["./stays"]},
-                },
-            }
-        ],
+        "clusters": [{"name": "a-cluster", "cluster": cluster}],
+        "users": [{"name": "a-user", "user": user}],
         "contexts": [{"name": "a", "context": {"cluster": "a-cluster", "user": "a-user"}}],
     }
-    assert kubeconfig.find(f"{tmp_path}/link/c", "b").content["users"][0]["user"]["exec"]["command"] == "aws"
+    assert kubeconfig.find(f"{tmp_path}/link/c", "b").login_program == "aws"
 
 
 def test_text_is_deterministic(tmp_path: Path) -> None:
     """It stands in the state: another order of the keys would be a change."""
-    content = parsed()
-    backwards = {key: content[key] for key in reversed(content)}
-    one, other = (kubeconfig.find(written(tmp_path / "c", each)).text("me") for each in (content, backwards))
-    assert one == other
+    orders = (parsed(), dict(reversed(parsed().items())))
+    assert len({kubeconfig.find(written(tmp_path / "c", content)).text("me") for content in orders}) == 1
 
 
 def test_another_identity_takes_nothing_over_from_the_users_own_impersonation(tmp_path: Path) -> None:

@@ -1,37 +1,27 @@
 """Objects of a chart: how they are read and named."""
 
-from typing import Any
-
 import pytest
 
 from kube import manifests
 
 
-def secret(name: str, **metadata: Any) -> dict[str, Any]:
-    return {"kind": "Secret", "metadata": {"name": name, **metadata}, "data": {"a": "YQ=="}}
+@pytest.mark.parametrize(
+    ("event", "installed"),
+    [("", True), ("pre-install,pre-upgrade", True), ("test", False), ("test-success, test-failure", False)],
+)
+def test_hooks_for_tests_are_no_part_of_a_release(event: str, installed: bool) -> None:
+    secret = {"kind": "Secret", "metadata": {"name": "hub", "namespace": "x", "annotations": {"helm.sh/hook": event}}}
+    assert [str(key) for key in manifests.by_key([secret], "binderhub")] == ["Secret/hub in x"] * installed
 
 
-def test_the_release_namespace_makes_no_difference() -> None:
-    old, new = [secret("hub")], [secret("hub", namespace="binderhub")]
-    assert manifests.by_key(old, "binderhub") == manifests.by_key(new, "binderhub")
-
-
-def test_an_object_elsewhere_is_another_one() -> None:
-    found = manifests.by_key([secret("hub"), secret("hub", namespace="other")], "binderhub")
-    assert [str(key) for key in found] == ["Secret/hub", "Secret/hub in other"]
-
-
-def test_hooks_for_tests_are_no_part_of_a_release() -> None:
-    found = [
-        secret("probe", annotations={"helm.sh/hook": "test"}),
-        secret("old-probe", annotations={"helm.sh/hook": "test-success, test-failure"}),
-        secret("puller", annotations={"helm.sh/hook": "pre-install,pre-upgrade"}),
-    ]
-    assert [key.name for key in manifests.by_key(found, "x")] == ["puller"]
-
-
-def test_a_manifest_is_read_as_kubernetes_takes_it() -> None:
-    assert manifests.parse("a: 1\na: on\n8080: x\n---\n# nothing but a comment\n") == [{"a": True, "8080": "x"}]
+@pytest.mark.parametrize(
+    ("spec", "pods"),
+    [(None, False), ({}, True), ({"replicas": None}, True), ({"replicas": 0, "template": None}, False)],
+)
+def test_a_workload_may_be_empty(spec: object, pods: bool) -> None:
+    workload = {"kind": "Deployment", "spec": spec}
+    assert (manifests.has_pods(workload), manifests.pod_template(workload)) == (pods, {})
+    assert not manifests.has_pods({"kind": "Secret", "spec": spec})
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,3 @@ def test_limits_are_reckoned_by_themselves() -> None:
 def test_a_pod_may_ask_for_nothing(container: dict[str, Any]) -> None:
     for pod in ({}, {"spec": None}, {"spec": {"containers": None, "initContainers": [container]}}):
         assert pods.requests(pod) == pods.limits(pod) == {}
-
-
-def test_containers_that_initialize_a_pod_come_first() -> None:
-    assert pods.containers({"spec": {"containers": [{"name": "b"}], "initContainers": [{"name": "a"}]}}) == [
-        {"name": "a"},
-        {"name": "b"},
-    ]
-    assert pods.containers({"spec": None}) == pods.containers({"spec": {"containers": None}}) == []

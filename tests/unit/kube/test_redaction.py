@@ -12,30 +12,19 @@ from kube.redaction import Mask
 @pytest.mark.parametrize(
     "secret",
     [
-        "abc",
-        "a.*+?^$()[]{}|b",
-        "back\\slash",
-        'quo"te',
-        "tab\tand\nline",
-        "pässwörd",
-        "with blank",
-        "[secret",
-        "x" * 700,
+        "abc", "a.*+?^$()[]{}|b", "back\\slash", 'quo"te', "tab\tand\nline", "pässwörd", "with blank", "[secret",
+        "x" * 700, 'pä"ss', "pä\\ss",
     ],
-)
+)  # fmt: skip
 def test_any_text_may_be_a_secret(secret: str) -> None:
     """A text that is short without its secrets is not cut."""
-    forms = (secret, base64.b64encode(secret.encode()).decode(), json.dumps(secret)[1:-1])
-    for form in forms:
+    written = [json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)]
+    for form in (secret, base64.b64encode(secret.encode()).decode(), *written):
         assert Mask([secret])(f'Invalid value: "{form}" and <{form}>') == 'Invalid value: "[secret]" and <[secret]>'
 
 
-@pytest.mark.parametrize(
-    ("secret", "form"),
-    [("a&b<c>d", "a\\u0026b\\u003cc\\u003ed"), ('pä"ss', 'pä\\"ss'), ("pä\\ss", "pä\\\\ss")],
-)
-def test_secrets_as_go_writes_them_in_json(secret: str, form: str) -> None:
-    assert Mask([secret])(f'{{"token":"{form}"}}') == '{"token":"[secret]"}'
+def test_a_secret_as_go_writes_it_in_json() -> None:
+    assert Mask(["a&b<c>d"])('{"token":"a\\u0026b\\u003cc\\u003ed"}') == '{"token":"[secret]"}'
 
 
 def test_only_the_secret_itself_is_hidden() -> None:

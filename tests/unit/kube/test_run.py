@@ -1,6 +1,5 @@
 """Programs end in time, and leave nothing behind."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -8,21 +7,17 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from kube.errors import TimeLimitError
 from kube.run import run
 from tests.unit.conftest import ROOT
+from tests.unit.kube.test_proxy import ended
 
 
 def test_what_a_program_leaves(tmp_path: Path) -> None:
-    got = run(
-        ["sh", "-c", 'cat; pwd; echo "$A" >&2; exit 3'],
-        stdin="in ",
-        environment={"A": "b", "PATH": os.environ["PATH"]},
-        folder=tmp_path,
-    )
+    environment = {"A": "b", "PATH": os.environ["PATH"]}
+    got = run(["sh", "-c", 'cat; pwd; echo "$A" >&2; exit 3'], stdin="in ", environment=environment, folder=tmp_path)
     assert (got.status, got.out, got.err, got.text) == (3, f"in {tmp_path}\n", "b\n", f"in {tmp_path}\nb\n")
 
 
@@ -44,33 +39,18 @@ time.sleep(60)
 """
 
 
-def lives(pid: int) -> bool:
-    """Whether a process runs; one killed by force takes the kernel a moment."""
-    limit = time.monotonic() + 2
-    while psutil.pid_exists(pid) and time.monotonic() < limit:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return False
-        time.sleep(0.02)
-    return psutil.pid_exists(pid)
-
-
 def started(folder: Path) -> list[int]:
-    limit = time.monotonic() + 10
-    while time.monotonic() < limit:
-        ids = (folder / "ids").read_text().split() if (folder / "ids").exists() else []
-        if len(ids) == 2:
-            return list(map(int, ids))
+    """Wait until two programs have written their ids, and return these."""
+    while not (folder / "ids").exists() or len(ids := (folder / "ids").read_text().split()) < 2:
         time.sleep(0.02)
-    raise AssertionError("it was not started")
+    return [*map(int, ids)]
 
 
 def test_when_the_time_is_up_the_whole_session_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kube.run._GRACE", 0.1)
-    with pytest.raises(TimeLimitError, match=r"did not end within 2 s and was stopped") as caught:
+    with pytest.raises(TimeLimitError, match=rf"^{sys.executable} did not end within 2 s and was stopped"):
         run([sys.executable, "-c", STUBBORN], folder=tmp_path, seconds=2)
-    assert (caught.value.program, caught.value.seconds) == (sys.executable, 2)
-    assert not any(map(lives, started(tmp_path)))
+    assert ended(*started(tmp_path))
 
 
 def test_when_the_caller_is_interrupted_the_whole_session_ends(tmp_path: Path) -> None:
@@ -84,14 +64,11 @@ def test_when_the_caller_is_interrupted_the_whole_session_ends(tmp_path: Path) -
         found = started(tmp_path)
         caller.send_signal(signal.SIGINT)
         assert b"KeyboardInterrupt" in caller.communicate(timeout=10)[1]
-    assert not any(map(lives, found))
+    assert ended(*found)
 
 
 def test_a_program_that_ends_on_request_can_put_things_in_order(tmp_path: Path) -> None:
+    script = "trap 'echo done > done; exit' TERM; while :; do sleep 0.05; done"
     with pytest.raises(TimeLimitError):
-        run(
-            ["sh", "-c", "trap 'echo done > done; exit' TERM; while :; do sleep 0.05; done"],
-            folder=tmp_path,
-            seconds=0.3,
-        )
+        run(["sh", "-c", script], folder=tmp_path, seconds=0.3)
     assert (tmp_path / "done").read_text() == "done\n"

@@ -1,6 +1,6 @@
 """YAML as Kubernetes reads it. The scalars were compared with what kubectl makes of them."""
 
-import ast
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,18 +45,15 @@ def test_merge_keys() -> None:
     assert yaml.load(f"{base}c: {{<<: *a, k: 3}}", "f")["c"] == {"k": 3, "l": 1}
     assert yaml.load(f"{base}c: {{<<: [*a, *b]}}", "f")["c"] == {"k": 1, "l": 1, "m": 2}
     assert yaml.load('"<<": 1', "f") == {"<<": 1}
-    assert yaml.load_all("{a: 2, <<: {a: 1}}", "f", strict=False) == [{"a": 1}], "as Kubernetes, which goes by place"
+    assert [*yaml.load_all("{a: 2, <<: {a: 1}}", "f")] == [{"a": 1}], "as Kubernetes, which goes by place"
 
 
 def test_documents() -> None:
-    assert yaml.load("# nothing\n", "f") is None
-    assert yaml.load_all("---\na: 1\n---\n# nothing\n---\n- b\n", "f") == [{"a": 1}, None, ["b"]]
-    assert yaml.load(b"\xef\xbb\xbfa: \xc3\xa9\n", "f") == {"a": "é"}
-
-
-def test_without_strict_as_kubernetes() -> None:
     text = "{a: 1, a: 2, 80: x, on: x, 1.5: x}"
-    assert yaml.load_all(text, "f", strict=False) == [{"a": 2, "80": "x", "true": "x", "1.5": "x"}]
+    assert [*yaml.load_all(text, "f")] == [{"a": 2, "80": "x", "true": "x", "1.5": "x"}]
+    assert yaml.load("# nothing\n", "f") is None
+    assert [*yaml.load_all("---\na: 1\n---\n# nothing\n---\n- b\n", "f")] == [{"a": 1}, None, ["b"]]
+    assert yaml.load(b"\xef\xbb\xbfa: \xc3\xa9\n", "f") == {"a": "é"}
 
 
 BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghi"))
@@ -76,10 +73,10 @@ BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" fo
         ("a: 1\nb: !t0p t0p\n", 2, "a tag"),
         ("a: !x {b: t0p}\n", 1, "a tag"),
         ("a: !!binary dDBw\n", 1, "a tag"),
-        ("a: !!int t0p\n", 1, "not what its tag says"),
-        ("a: !!int yes\n", 1, "not what its tag says"),
+        ("a: !!map t0p\n", 1, "a tag"),
+        ("a: !!str [t0p]\n", 1, "a tag"),
         ("a: &a\n  b: *a\n", 1, "an anchor holds itself"),
-        (BOMB, 2, "anchors stand for more than"),
+        (BOMB, 1, "with what the anchors stand for"),
         ("a: *t0p\n", 1, "found undefined alias"),
         ("a: t0p\nb: [1\n", 3, "did not find expected ',' or ']'"),
         ("a:\n\tb: t0p\n", 2, "cannot start any token"),
@@ -120,10 +117,5 @@ def test_the_parser_in_python_quotes_nothing_either(monkeypatch: pytest.MonkeyPa
 def test_nothing_else_imports_pyyaml() -> None:
     rooms = ("components", "config", "kube", "operations", "preflight", "rehearsal")
     files = [ROOT / "__main__.py", *(file for room in rooms for file in (ROOT / room).rglob("*.py"))]
-    assert [file.relative_to(ROOT) for file in files if "yaml" in _imported(file)] == [Path("kube/yaml.py")]
-
-
-def _imported(file: Path) -> set[str]:
-    nodes = list(ast.walk(ast.parse(file.read_text())))
-    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    return {name.split(".")[0] for name in plain} | {n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
+    found = [file.relative_to(ROOT) for file in files if re.search(r"^(import|from) yaml\b", file.read_text(), re.M)]
+    assert found == [Path("kube/yaml.py")]

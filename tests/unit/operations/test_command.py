@@ -1,8 +1,7 @@
 """The command line: what ends it early, its exit status, and that nothing is left open."""
 
 import json
-import subprocess
-import sys
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +10,12 @@ import yaml
 
 from kube.errors import ClusterUnreachableError
 from operations import __main__ as operations
-from operations import cluster
-from operations.errors import LockedError, OperationError
+from operations.errors import LockedError
 from operations.pulumi_cli import Pulumi
-from tests.unit.conftest import ROOT
 from tests.unit.fake_api import FakeApi, refused
+from tests.unit.operations.stack import ACCOUNT, STATE
 
-ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "tiller", "namespace": "kube-system"}}
-RELEASE = {"name": "hub", "namespace": "binder", "timeout": 900}
-RESOURCES = [
-    {"type": "kubernetes:helm.sh/v3:Release", "urn": "urn:x::hub", "id": "binder/hub", "inputs": RELEASE},
-    {"type": "kubernetes:core/v1:ServiceAccount", "urn": "urn:x::tiller", "inputs": ACCOUNT},
-]
-STATE = json.dumps({"deployment": {"resources": RESOURCES}})
-PULUMI = f"case \"$*\" in *export*) echo '{STATE}' ;; *) echo '{{}}' ;; esac"
+PULUMI = f"case \"$*\" in *export*) echo '{json.dumps(STATE)}' ;; *) echo '{{}}' ;; esac"
 UNREACHABLE = {("GET", "Secret", "*"): ClusterUnreachableError("minikube", "the login has expired")}
 FORBIDDEN = {("GET", "*", "*"): refused("Forbidden", "not yours")}
 
@@ -54,6 +45,8 @@ def test_what_is_missing_is_one_error_with_its_cause(capsys: pytest.CaptureFixtu
         return printed.err
 
     assert error() == "error: there is no pulumi on PATH\n"
+    add("pulumi", 'echo "error: no stack named dev found" >&2; exit 255')
+    assert error() == "error: `pulumi config --json` failed: error: no stack named dev found\n"
     add("pulumi", PULUMI)
     assert error() == "error: there is no kubectl on PATH\n"
     add("kubectl", 'echo "error: the login has expired" >&2; exit 1')
@@ -62,23 +55,15 @@ def test_what_is_missing_is_one_error_with_its_cause(capsys: pytest.CaptureFixtu
     assert last == "      example:  kubectl --context minikube version"
     add("pulumi", PULUMI.replace("'{}'", """'{"kubernetes:context": {"value": "other"}}'"""))
     assert "config has no context 'other'" in error()
-    Path("config").unlink()
-    assert "kubernetes:kubeconfig: there is no file" in error()
 
 
 @pytest.mark.parametrize(
-    ("words", "kind"),
-    [
-        ("no stack named 'dve' found", OperationError),
-        ("the stack is currently locked by 1 lock(s)", LockedError),
-        ("[409] Conflict: Another update is currently in progress.", LockedError),
-    ],
+    "words", ["the stack is currently locked by 1 lock(s)", "[409] Conflict: Another update is currently in progress."]
 )
-def test_an_error_of_pulumi_is_told_in_its_words(words: str, kind: type[Exception]) -> None:
+def test_a_lock_is_told_from_other_errors(words: str) -> None:
     add("pulumi", f'echo "error: {words}" >&2; exit 255')
-    with pytest.raises(OperationError) as caught:
-        Pulumi("dve").export()
-    assert (type(caught.value), words in str(caught.value)) == (kind, True)
+    with pytest.raises(LockedError, match=re.escape(words)):
+        Pulumi("dev").export()
 
 
 @pytest.mark.parametrize(
@@ -100,17 +85,10 @@ def test_the_exit_status_and_that_the_api_is_closed(
 ) -> None:  # fmt: skip
     add("pulumi", PULUMI)
     api = FakeApi(answers)
-    monkeypatch.setattr(cluster, "connect", lambda *_: api)
+    monkeypatch.setattr(operations, "connect", lambda *_: api)
     monkeypatch.setattr("operations.recovery.command.wait_for_orphans", lambda: None)
     assert (operations.main([name, "--stack", "dev"]), api.closed) == (status, True)
     printed = capsys.readouterr()
     assert printed.out.startswith(out)
     assert printed.err.startswith(err) if err else printed.err == ""
     assert "nothing was touched" not in printed.err  # nobody knows, in the midst of a command
-
-
-def test_it_is_a_command() -> None:
-    command = [sys.executable, "-m", "operations", "drift", "--help"]
-    got = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert got.stdout.startswith("usage: python -m operations drift ")
-    assert "exit status: 0 no drift, 1 drift, 2 something could not be read" in " ".join(got.stdout.split())

@@ -1,25 +1,20 @@
-"""What counts as drift: paths, authors, differences, what is expected, what may be shown. No cluster."""
+"""What counts as drift: paths, authors, differences, what may be shown. No cluster."""
 
 from typing import Any
 
 import pytest
 
 from kube.manifests import ObjectKey
-from operations.drift import expected, masks
-from operations.drift.compare import Difference, authors, compare, is_user
-from operations.drift.fields import MISSING, Path, Step, leaves, text, value_at
+from operations.drift.compare import Difference, authors, compare, role
+from operations.drift.fields import MISSING, Path, leaves, text, value_at
+from operations.drift.masks import hides
 
-TIME = "2026-11-23T09:12:04Z"
+TIME, LATE, LATER = "2026-11-23T09:12:04Z", "2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z"
 HELM = "pulumi-resource-kubernetes"
-DEPLOYMENT = ObjectKey("Deployment", "hub")
-REPLICAS = {"f:spec": {"f:replicas": {}}}
+KEY = ObjectKey("Deployment", "hub")
 PORT = 'k:{"port":80,"protocol":"TCP"}'
 HUB = 'spec template spec containers k:{"name":"hub"}'
 FOO = f'{HUB} env k:{{"name":"FOO"}}'
-
-
-def field(*names: str) -> Path:
-    return tuple(Step("f", name) for name in names)
 
 
 def tree(*paths: str) -> Any:
@@ -32,50 +27,47 @@ def tree(*paths: str) -> Any:
     return whole
 
 
+def at(path: str) -> Path:
+    return next(leaves(tree(path)))
+
+
 def entry(manager: str, fields: Any, time: str = TIME, **more: str) -> dict[str, Any]:
     return {"manager": manager, "operation": "Update", "time": time, "fieldsV1": fields, **more}
 
 
-def made(kind: str, *managed: Any, version: str = "v1", **parts: Any) -> dict[str, Any]:
-    """Return an object as the API gives it; `metadata` among the parts is added to its name."""
-    about = {"name": "hub", "managedFields": list(managed), **parts.pop("metadata", {})}
-    return {"apiVersion": version, "kind": kind, "metadata": about, **parts}
+def made(*managed: Any, version: str = "v1", **parts: Any) -> dict[str, Any]:
+    """Return an object as the API gives it."""
+    return {"apiVersion": version, **parts, "metadata": {"managedFields": list(managed), **parts.get("metadata", {})}}
 
 
-def container(**parts: Any) -> dict[str, Any]:
-    return {"template": {"spec": {"containers": [{"name": "hub", **parts}]}}}
+def compared(wanted: Any, live: Any) -> list[Difference]:
+    return compare(KEY, {at(path): value for path, value in wanted.items()}, live, authors(live, ["ignored-tool"]))
 
 
-@pytest.mark.parametrize(
-    ("fields", "paths"),
-    [
-        ({"f:finalizers": {".": {}, 'v:"kubernetes"': {}}}, ["finalizers[kubernetes]"]),
-        (tree("data values.yaml", "data plain"), ["data[values.yaml]", "data[plain]"]),
-        ({"f:spec": {"f:volumes": {"i:0": {}}}}, ["spec.volumes[0]"]),
-        (tree(f"spec ports {PORT} .", "spec emptyDir ."), ["spec.ports[80/TCP]", "spec.emptyDir"]),
-        (tree(f"{FOO} .", f"{FOO} value"), ["spec.template.spec.containers[hub].env[FOO].value"]),
-    ],
-)
-def test_paths_of_managed_fields(fields: Any, paths: list[str]) -> None:
-    assert [text(path) for path in leaves(fields)] == paths
+def test_paths_of_managed_fields() -> None:
+    fields = {"f:finalizers": {".": {}, 'v:"a"': {}}, "f:list": {"i:0": {}}}
+    fields |= tree("data values.yaml", "data plain", f"spec ports {PORT} .", "spec emptyDir .", f"{FOO} value")
+    assert [text(path) for path in leaves(fields)] == [
+        "finalizers[a]", "list[0]", "data[values.yaml]", "data[plain]", "spec.ports[80/TCP]", "spec.emptyDir",
+        "spec.template.spec.containers[hub].env[FOO].value",
+    ]  # fmt: skip
+
+
+# The last one lacks a key, which the server fills in.
+PORTS = [{"port": 80, "protocol": "UDP", "name": "x"}, {"port": 80, "protocol": "TCP", "name": "y"}, {"port": 81}]
+VALUES: dict[Path, Any] = {
+    ("f:ports", PORT, "f:name"): "y", ("f:ports", PORT.replace("80", "81"), "f:port"): 81, ("f:sets", 'v:"b"'): "b",
+    ("f:ports", "i:1", "f:port"): 80, ("f:sets", 'v:"gone"'): MISSING, ("f:ports", "i:3"): MISSING,
+    ("f:nothing", "i:0"): MISSING, ("f:ports", "f:name"): MISSING,
+}  # fmt: skip
 
 
 def test_what_stands_at_a_path() -> None:
-    ports = [{"port": 80, "protocol": "UDP", "name": "x"}, {"port": 80, "protocol": "TCP", "name": "y"}]
-    one = {"finalizers": ["a", "kubernetes"], "ports": ports}
-    tcp = Step("k", (("port", 80), ("protocol", "TCP")))
-    assert value_at(one, (*field("ports"), tcp, Step("f", "name"))) == "y"
-    assert value_at(one, (*field("finalizers"), Step("v", "kubernetes"))) == "kubernetes"
-    assert value_at(one, (*field("ports"), Step("i", 1), Step("f", "port"))) == 80
-    nothing: list[Path] = [
-        (*field("finalizers"), Step("v", "gone")), (*field("ports"), Step("i", 2)),
-        (*field("nothing"), Step("i", 0)), field("ports", "name"),
-    ]  # fmt: skip
-    assert {value_at(one, path) for path in nothing} == {MISSING}
+    assert {path: value_at({"sets": ["a", "b"], "ports": PORTS}, path) for path in VALUES} == VALUES
 
 
 USERS = ("kubectl", "kubectl-edit", "helm", "k9s", "Mozilla", "python-requests", "unknown")
-CONTROLLERS = (
+OTHERS = (
     HELM, "pulumi-resource-kubernetes.exe", "pulumi-kubernetes-8dd99e56", "kube-scheduler", "kubelet", "manager",
     "kube-controller-manager", "openshift-controller-manager", "cloud-controller-manager", "gke-exec-auth-plugin",
     "horizontal-pod-autoscaler", "vpa-updater", "cluster-autoscaler", "prometheus-operator", "kwok-controller",
@@ -84,37 +76,36 @@ CONTROLLERS = (
 
 
 def test_which_programs_work_for_a_user() -> None:
-    assert [name for name in USERS + CONTROLLERS if is_user(name)] == list(USERS)
-    assert not any(is_user(name, USERS) for name in USERS)  # those that are ignored
+    assert [name for name in USERS + OTHERS if role(name) == "user"] == list(USERS)
+    assert {role(name, USERS) for name in USERS} == {"controller"}  # those that are ignored
 
 
-def test_the_status_has_no_authors() -> None:
-    status = entry("kubectl", tree("status x"), subresource="status")
-    assert [author.name for author in authors(made("Deployment", status, entry("b", REPLICAS)))] == ["b"]
-
-
+REPLICAS = tree("spec replicas")
 SCALES = {"manager": "kubectl", "subresource": "scale", "fieldsV1": REPLICAS}  # which leaves no time
-LATE, LATER = "2026-11-23T10:00:00Z", "2026-11-23T11:00:00Z"
-TWO = [entry("b-late", REPLICAS, LATE), entry("z-early", REPLICAS), entry("x-operator", REPLICAS, LATER)]
+MANY = (
+    entry("b-late", REPLICAS, LATE), entry("z-early", REPLICAS), entry("x-operator", REPLICAS, LATER),
+    entry("z-status", REPLICAS, LATER, subresource="status"),
+)  # fmt: skip
 
 
-@pytest.mark.parametrize(("managed", "by", "time"), [(TWO, "b-late", LATE), ([SCALES], "kubectl", "")])
-def test_the_last_user_is_named_and_of_a_user_and_a_program_the_user(managed: Any, by: str, time: str) -> None:
-    found = compare(DEPLOYMENT, {field("spec", "replicas"): 1}, made("Deployment", *managed, spec={"replicas": 3}))
-    assert found == [Difference(DEPLOYMENT, "spec.replicas", "changed", 1, 3, by=by, at=time)]
+@pytest.mark.parametrize(("managed", "by", "time"), [(MANY, "b-late", LATE), ((SCALES,), "kubectl", None)])
+def test_the_last_user_is_named_and_of_a_user_and_a_program_the_user(managed: Any, by: str, time: Any) -> None:
+    found = compared({"spec replicas": 1}, made(*managed, spec={"replicas": 3}))
+    assert found == [Difference(KEY, "spec.replicas", "changed", 1, 3, by=by, at=time)]
 
 
 # What is expected, by path; who set what; the object; the differences.
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]]] = {
-    "what a user set to what is expected": ({"spec n": 1}, {"kubectl": tree("spec n")}, {"spec": {"n": 1}}, []),
     "what a controller set, and what is ignored": (
         {"spec n": 1}, {"kube-controller-manager": tree("spec n"), "ignored-tool": tree("spec m")},
         {"spec": {"n": 3, "m": 1}}, [],
     ),
+    "what Helm did": ({"spec n": 1}, {HELM: tree("spec n")}, {"spec": {"n": 3}}, [f"spec.n changed 1 > 3 by {HELM}"]),
     # Helm has set the list as such, which says nothing of who took the item out.
     "of a removed item only the item": (
-        {f"{FOO} value": "x"}, {HELM: tree(f"{HUB} env")}, {"spec": container(env=[{"name": "BAR"}])},
-        ["spec.template.spec.containers[hub].env[FOO] removed None > None by "],
+        {f"{FOO} value": "x"}, {HELM: tree(f"{HUB} env")},
+        {"spec": {"template": {"spec": {"containers": [{"name": "hub", "env": [{"name": "BAR"}]}]}}}},
+        ["spec.template.spec.containers[hub].env[FOO] removed None > None by None"],
     ),
     "what a user added, if it is there": (
         {"metadata labels a": "x"},
@@ -148,77 +139,36 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[str]
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_drift(case: str) -> None:
-    wanted, managed, parts, found = CASES[case]
-    live = made("Thing", *(entry(*one) for one in managed.items()), **parts)
-    expected = {path: value for name, value in wanted.items() for path in leaves(tree(name))}
-    drift = compare(ObjectKey("Thing", "hub"), expected, live, ["ignored-tool"])
-    assert [f"{one.field} {one.change} {one.expected} > {one.found} by {one.by}" for one in drift] == found
+    wanted, managed, parts, expected = CASES[case]
+    found = compared(wanted, made(*(entry(*one) for one in managed.items()), **parts))
+    assert [f"{one.field} {one.change} {one.expected} > {one.found} by {one.by}" for one in found] == expected
 
 
-def test_a_deleted_object_and_one_that_is_being_deleted() -> None:
-    going = made("Deployment", metadata={"deletionTimestamp": TIME})
-    assert compare(DEPLOYMENT, {}, None) == compare(DEPLOYMENT, {}, going) == [Difference(DEPLOYMENT, "", "deleted")]
-
-
-def test_objects_are_as_the_api_takes_them() -> None:
-    hook = {"kind": "Job", "metadata": {"name": "x", "annotations": {"helm.sh/hook": "pre-upgrade"}}}
-    texts = {"stringData": {"a": "b"}, "data": {"c": "ZA=="}, "status": {}}
-    secret, role = {"kind": "Secret", "metadata": {"name": "x"}, **texts}, {"kind": "ClusterRole", "metadata": {}}
-    given = {ObjectKey(one["kind"], "x"): one for one in (hook, secret, role)}
-    data = {"a": "Yg==", "c": "ZA=="}
-    assert list(expected.complete(given, "binder").values()) == [
-        {"kind": "Secret", "metadata": {"name": "x", "namespace": "binder"}, "data": data}, role,
-    ]  # fmt: skip
-
-
-def test_what_a_dry_run_says_is_expected_is_in_the_servers_own_form() -> None:
-    managed = entry("kubectl", tree("spec x")), entry(expected.MANAGER, tree("spec replicas", "spec paused"))
-    applied = made("Deployment", *managed, spec={"replicas": 1, "x": 2})
-    assert expected.by_server(applied) == {field("spec", "replicas"): 1, field("spec", "paused"): MISSING}
-
-
-def test_without_the_server_what_users_set_is_compared() -> None:
-    ports = tree(f"spec ports {PORT} targetPort", "spec type", "spec new")
-    live = made("Service", entry("kubectl-edit", ports), entry("tool", tree("spec a")), entry(HELM, tree("spec b")))
-    # As it was deployed, the port has no protocol.
-    one = {"spec": {"ports": [{"port": 80, "targetPort": 8080}], "type": "ClusterIP", "a": 1, "b": 2, "c": 3}}
-    wanted = expected.by_users(one, live, ["tool"])
-    assert {text(path): value for path, value in wanted.items()} == {
-        "spec.ports[80/TCP].targetPort": 8080, "spec.type": "ClusterIP",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("kind", "version", "hidden", "shown"),
-    [
-        ("Secret", "v1", ["data type", "stringData x", "metadata annotations evil-kubernetes.io/x"], ["type"]),
-        ("ConfigMap", "v1", ["data jupyterhub_config.py", "binaryData x"], ["metadata labels app"]),
-        ("Thing", "example.org/v1", ["spec x"], ["metadata labels app"]),
-        ("Role", "rbac.authorization.k8s.io/v1", [], ["rules"]),
-        (
-            "Deployment",
-            "apps/v1",
-            [
-                "spec containers env value", "spec containers args", "spec containers livenessProbe exec command",
-                "spec livenessProbe httpGet httpHeaders value", "spec template metadata annotations note",
-                "metadata annotations note", "metadata annotations x.kubernetes.io/auth-token",
-                "metadata labels password",
-            ],
-            [
-                "spec replicas", "spec containers image", "spec env valueFrom secretKeyRef name",
-                "metadata annotations service.beta.kubernetes.io/aws-load-balancer-type",
-                "spec template metadata annotations checksum/config-map",
-            ],
-        ),
-    ],
+HIDDEN = (
+    "data type", "binaryData x", "stringData x", "spec containers env value", "spec env valueFrom secretKeyRef name",
+    "spec containers args", "spec containers exec command", "spec livenessProbe httpGet httpHeaders value",
+    "metadata annotations note", "metadata annotations evil-kubernetes.io/x", "spec template metadata annotations note",
+    "metadata annotations x.kubernetes.io/auth-token", "metadata labels password",
 )  # fmt: skip
-def test_which_places_are_hidden(kind: str, version: str, hidden: list[str], shown: list[str]) -> None:
-    one = made(kind, version=version)
-    assert [path for path in hidden + shown if masks.hides(one, field(*path.split()), "hunter2")] == hidden
+SHOWN = (
+    "type", "metadata labels app", "spec replicas", "spec containers image", "spec volumes secret secretName",
+    "metadata annotations service.beta.kubernetes.io/aws-load-balancer-type",
+    "spec template metadata annotations checksum/config-map",
+)  # fmt: skip
+
+
+def test_which_places_are_hidden() -> None:
+    assert [path for path in HIDDEN + SHOWN if hides(made(version="apps/v1"), at(path), "hunter2")] == list(HIDDEN)
+
+
+def test_of_a_kind_that_is_not_of_kubernetes_itself_only_metadata_is_shown() -> None:
+    foreign, role = made(version="example.org/v1"), made(version="rbac.authorization.k8s.io/v1")
+    assert hides(foreign, at("rules"), "hunter2")
+    assert not hides(foreign, at("metadata labels app"), "x")
+    assert not hides(role, at("rules"), "x")
 
 
 def test_a_value_is_hidden_with_anything_in_it() -> None:
-    pod = made("Deployment", version="apps/v1")
-    assert masks.hides(pod, field("spec", "containers"), [{"name": "x"}, {"env": [{"name": "A", "value": "b"}]}])
-    assert not masks.hides(pod, field("spec", "containers"), [{"name": "x", "image": "y"}])
-    assert masks.hides(pod, field("spec", "containers", "image"), "https://me:hunter2@example.org/x")
+    assert hides(made(), at("spec containers"), [{"name": "x"}, {"env": [{"name": "A", "value": "b"}]}])
+    assert not hides(made(), at("spec containers"), [{"name": "x", "image": "y"}])
+    assert hides(made(), at("spec containers image"), "https://me:hunter2@example.org/x")

@@ -21,17 +21,12 @@ from tests.unit.kube.test_helm_releases import secret
 from tests.unit.preflight.test_dry_run import IMPERSONATE, NODE, TILLER, deployment, labelled, plain
 
 HIDDEN = "t0p-secret-token"
-BASICS = {
-    "binderhub:imagePrefix": "examplelab/binder-x-",
-    "binderhub:registryUsername": "me",
-    "binderhub:registryPassword": HIDDEN,
-}
+BASICS = {"imagePrefix": "examplelab/binder-x-", "registryUsername": "me", "registryPassword": HIDDEN}
 OWN = "pulumi binderhub/dev"
 LIVE = [plain("Secret", "hub"), deployment("hub"), deployment("proxy")]
 CHANGED = [labelled(LIVE[0]), *LIVE[1:]]
 BESIDE = [plain("ServiceAccount", "tiller", namespace="kube-system"), plain("Service", "external")]
 RECORDS = ("GET", "Secret", "*")
-REFUSED = {("PATCH", "Secret", "hub"): refused("Forbidden", f"found {HIDDEN}")}
 
 
 def record(status: str = "deployed", owner: str = OWN, live: list[Any] = LIVE) -> dict[str, Any]:
@@ -48,6 +43,10 @@ class World:
         self.renderings = 0
         self.bound = self.installed = True
 
+    def nodes(self) -> Any:
+        assert self.api
+        return self.api.list("v1", "Node")
+
     async def render(self, *_: object) -> Any:
         self.renderings += 1
         found = self.rendered[0] if len(self.rendered) == 1 else self.rendered.pop(0)
@@ -60,12 +59,12 @@ class World:
         self.said.clear()
         if self.api:
             self.api.answers |= rows or {}
-        config = {**BASICS, **{f"binderhub:{key}": value for key, value in more.items()}}
+        config = {f"binderhub:{key}": value for key, value in {**BASICS, **more}.items()}
         given = settings.read(config, ["binderhub:registryPassword"], "dev", Path())
         unused: Any = None
         subject = check.Subject(
-            settings=given, values={}, api=self.api, provider=unused, account=TILLER, description=OWN, beside=BESIDE,
-            bound=unused, installed=unused,
+            settings=given, values={}, api=self.api, nodes=self.nodes, provider=unused, account=TILLER,
+            description=OWN, beside=BESIDE, bound=unused, installed=unused,
         )  # fmt: skip
         asyncio.run(check._Check(subject, {"a": "b"}, Mask([HIDDEN]), self.bound, self.installed).run())
         return self.said
@@ -98,9 +97,11 @@ def test_nothing_changes_and_not_a_word_is_said_nor_a_dry_run_asked(world: World
     assert [(one.kind, one.account) for one in world.asked("Secret", "Node", "ClusterRole")] == [("Secret", "")]
 
 
-def test_one_line_for_a_change_which_tiller_asks_about(world: World) -> None:
+def test_one_line_for_a_change_which_tiller_asks_about_and_warnings_without_secrets(world: World) -> None:
     world.rendered = [CHANGED]
-    assert world.run() == ["info: binderhub: 1 of 3 objects change: Secret/hub"]
+    assert world.run({("GET", "Node", "*"): refused("Forbidden", f"no {HIDDEN}")}) == [
+        "info: binderhub: 1 of 3 objects change: Secret/hub", "warning: not looked at: no [secret]",
+    ]  # fmt: skip
     assert [one.account for one in world.asked("Secret") if one.method == "PATCH"] == [TILLER]
     assert world.asked("Service", "ServiceAccount", "Namespace") == [], "all of them are there"
 
@@ -108,15 +109,14 @@ def test_one_line_for_a_change_which_tiller_asks_about(world: World) -> None:
 def test_a_first_install_is_told_as_such_and_what_pulumi_makes_is_asked_about(world: World) -> None:
     world.bound = world.installed = False
     rules = [{name: ["*"] for name in ("apiGroups", "resources", "verbs")}]
-    assert world.run({RECORDS: [], ("GET", "ClusterRole", "cluster-admin"): {"rules": rules}}) == [
-        "info: binderhub: first install, 3 objects"
-    ]
+    said = world.run({RECORDS: [], ("GET", "ClusterRole", "cluster-admin"): {"rules": rules}})
+    assert said == ["info: binderhub: first install, 3 objects"]
     assert world.renderings == 1, "nothing is there to compare with"
-    assert [one.kind for one in world.asked("Service", "ServiceAccount")] == ["ServiceAccount", "Service"]
-    (namespace,) = world.asked("Namespace")
-    assert (namespace.method, namespace.name) == ("GET", "binderhub")
-    (service,) = world.asked("Service")
-    assert (service.name, service.namespace) == ("external-preview", "default"), "the namespace is not there"
+    asked = [(one.kind, one.name, one.namespace) for one in world.asked("Namespace", "Service", "ServiceAccount")]
+    assert asked == [
+        ("Namespace", "binderhub", ""), ("ServiceAccount", "tiller", "kube-system"),
+        ("Service", "external-preview", "default"),  # the namespace is not there
+    ]  # fmt: skip
     assert {one.account for one in world.asked("Deployment")} == {""}, "tiller has no rights yet"
 
 
@@ -140,25 +140,19 @@ def test_the_texts_of_a_secret_output_are_what_is_hidden(value: Any, texts: list
 
 
 def test_what_is_not_known_yet_differs_from_any_live_token() -> None:
-    assert [check._is_known(value) for value in (Unknown(), "id")] == [False, True]
     assert check._filled({"a": [Unknown(), 1], "b": {"c": Unknown()}}) == {"a": ["x" * 64, 1], "b": {"c": "x" * 64}}
 
 
 def test_all_violations_come_in_one_error_with_advice_and_without_secrets(world: World) -> None:
     world.rendered = [[*CHANGED, plain("Service", "hub") | {"spec": {}}]]
-    text = world.error({**REFUSED, ("POST", "Service", "hub"): refused("Forbidden", "exceeded quota: q")})
-    assert text == (
+    rows = {("PATCH", "Secret", "hub"): refused("Forbidden", f"found {HIDDEN}"),
+            ("POST", "Service", "hub"): refused("Forbidden", "exceeded quota: q")}  # fmt: skip
+    assert world.error(rows) == (
         "the cluster would refuse binderhub/binderhub; nothing was touched\n"
-        "  1. Service/hub: exceeded quota: q\n"
-        "      what to do: kubectl -n binderhub describe resourcequota; have it raised, or ask for less\n"
-        "  2. Secret/hub: found [secret]"
+        "  1. Secret/hub: found [secret]\n"
+        "  2. Service/hub: exceeded quota: q\n"
+        "      what to do: kubectl -n binderhub describe resourcequota; have it raised, or ask for less"
     )
-
-
-def test_warnings_are_shown_without_secrets(world: World) -> None:
-    world.rendered = [CHANGED]
-    said = world.run({("GET", "Node", "*"): refused("Forbidden", f"no {HIDDEN}")})
-    assert said[1:] == ["warning: not looked at: no [secret]"]
 
 
 def test_what_the_chart_refuses_is_told_without_secrets_and_with_no_kubectl_too(world: World) -> None:
@@ -176,9 +170,8 @@ def test_who_may_only_read_is_told_which_rights_are_lacking(world: World, bound:
         return refused("Forbidden", f"{asked.account or 'you'} cannot {asked.method} {asked.kind}")
 
     world.bound = bound
-    text = world.error(
-        {RECORDS: answer, ("POST", "*", "*"): answer, ("GET", "ClusterRole", "*"): answer, IMPERSONATE: may_not}
-    )
+    rows = {RECORDS: answer, ("POST", "*", "*"): answer, ("GET", "ClusterRole", "*"): answer, IMPERSONATE: may_not}
+    text = world.error(rows)
     assert [line.split(". ", 1)[1] for line in text.splitlines() if line.startswith("  ") and ". " in line] == [
         "Helm's records of binderhub/binderhub cannot be read: you cannot GET Secret",
         f"you cannot impersonate {TILLER}, and the release is installed as tiller",
@@ -203,11 +196,9 @@ def test_pools_that_may_be_empty_are_a_risk_that_one_accepts(world: World) -> No
     assert len(world.run(acceptedRisks='{"emptyNodePool": "it grows from zero nodes"}')) == 1
 
 
-@pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "pending-rollback", "uninstalling"])
-def test_a_release_in_the_middle_of_an_operation_is_refused_with_the_way_out(world: World, status: str) -> None:
-    text = world.error({RECORDS: [record(status)]})
-    assert f"release binderhub/binderhub is {status}" in text
-    assert "python -m operations recover" in text
+def test_a_release_in_the_middle_of_an_operation_is_refused(world: World) -> None:
+    world.rendered = [CHANGED]
+    assert "release binderhub/binderhub is pending-upgrade" in world.error({RECORDS: [record("pending-upgrade")]})
     assert world.said == []
 
 

@@ -16,20 +16,30 @@ PREFIX = (
 )
 
 
+VALUES = {"a": {"b": [1, None, True]}, "text": 'ä "quoted"'}
+
+
+def on_disk(reference: str) -> Chart:
+    return Chart(reference=reference, version="1", repository="", digest="x")
+
+
 @pytest.mark.parametrize(
-    ("reference", "place"),
+    ("chart", "place"),
     [
-        ("chart", {"chart": "chart", "path": "."}),
-        ("../charts/binderhub.tgz", {"chart": "binderhub.tgz", "path": "../charts"}),
-        ("/srv/charts/binderhub/", {"chart": "binderhub", "path": "/srv/charts"}),
-        ("./", {"chart": ".", "path": "."}),
-        ("/binderhub.tgz", {"chart": "binderhub.tgz", "path": "/"}),
+        (published(), {"chart": "binderhub", "version": published().version,
+                       "fetch_opts": {"repo": published().repository}}),
+        (on_disk("chart"), {"chart": "chart", "path": "."}),
+        (on_disk("../charts/binderhub.tgz"), {"chart": "binderhub.tgz", "path": "../charts"}),
+        (on_disk("/srv/charts/binderhub/"), {"chart": "binderhub", "path": "/srv/charts"}),
+        (on_disk("./"), {"chart": ".", "path": "."}),
+        (on_disk("/binderhub.tgz"), {"chart": "binderhub.tgz", "path": "/"}),
     ],
-)
-def test_a_chart_on_the_disk_is_named_by_folder_and_name(reference: str, place: dict[str, str]) -> None:
-    chart = Chart(reference=reference, version="1", repository="", digest="x")
-    got = json.loads(render.options(chart, "hub", "binder", {"a": 1}))
-    assert got == {**place, "release_name": "hub", "namespace": "binder", "values": {"a": 1}}
+)  # fmt: skip
+def test_what_is_rendered_is_what_the_release_gets_and_a_chart_on_the_disk_is_named_by_folder_and_name(
+    chart: Chart, place: dict[str, str]
+) -> None:
+    got = json.loads(render.options(chart, "hub", "binder", VALUES))
+    assert got == {**place, "release_name": "hub", "namespace": "binder", "values": VALUES}
 
 
 BEGINNING = f"{PREFIX}values don't meet the specifications of the schema(s) in the following chart(s):\n"
@@ -47,18 +57,13 @@ BEGINNING = f"{PREFIX}values don't meet the specifications of the schema(s) in t
         ("- at '/dind': additional properties 'a', 'b', 'c' not allowed", "dind",
          "dind.a in the values file, dind.b in the values file, dind.c in the values file"),
         ("- at '/a': 'x: y' does not match pattern '^[0-9]+$'", "a", "a in the values file"),
+        *((f"- at '/labels/{written}': got number", f"labels.{key}", f"labels.{key} in the values file")
+          for written, key in (("example.org~1room", "example.org/room"), ("a~0b", "a~b"), ("a~01", "a~1"))),
     ],
 )  # fmt: skip
 def test_each_cause_has_its_place(line: str, about: str, advice: str) -> None:
     (got,) = render.refused(f"{BEGINNING}binderhub:\n{line}\n\n")
     assert (got.about, got.reason, got.advice) == (about, line.removeprefix("- "), advice)
-
-
-def test_a_schema_that_names_no_place_is_told_as_it_is() -> None:
-    (got,) = render.refused(f"{BEGINNING}binderhub:\nsomething else\n")
-    assert (got.about, got.advice) == ("the chart", "")
-    assert got.reason.startswith("values don't meet the specifications")
-    assert got.reason.endswith("binderhub:\nsomething else")
 
 
 CAUSES = ("failed to create chart from template: ", "failed to load chart from temp directory: ")
@@ -84,22 +89,10 @@ def test_templates_say_what_is_wrong_in_their_own_words(cause: str, text: str, a
 
 def test_anything_else_is_told_as_it_is_after_the_innermost_cause() -> None:
     first, second = CAUSES
-    texts = ["", "failed to pull chart: no such host", f"a: {first}b: {first}c: {second}d"]
+    schema = "values don't meet the specifications of the schema(s): something else"
+    texts = ["", "failed to pull chart: no such host", f"a: {first}b: {first}c: {second}d", f"{PREFIX}{schema}\n"]
     got = [one for text in texts for one in render.refused(text)]
-    assert [(one.about, one.reason) for one in got] == [("the chart", text) for text in ("", texts[1], "d")]
-
-
-def test_what_is_rendered_is_what_the_release_gets() -> None:
-    values = {"a": {"b": [1, None, True]}, "text": 'ä "quoted"'}
-    got = json.loads(render.options(published(), "hub", "binder", values))
-    assert got == {
-        "chart": "binderhub",
-        "version": published().version,
-        "fetch_opts": {"repo": published().repository},
-        "release_name": "hub",
-        "namespace": "binder",
-        "values": values,
-    }
+    assert [(one.about, one.reason) for one in got] == [("the chart", text) for text in ("", texts[1], "d", schema)]
 
 
 # As Helm 3.18 prints it (run): causes with a place in common stand below a line of that place.
@@ -119,14 +112,11 @@ jupyterhub:
 
 def test_causes_below_one_place_are_told_and_not_the_place() -> None:
     timeout = "first of all\n- at '/cull/timeout': got string, want null or integer\n"
-    got = [(one.about, one.advice) for one in render.refused(BEGINNING + NESTED + timeout)]
-    assert got == [
-        *(
-            (place, f"{place} in the values file")
-            for place in ("jupyterhub.hub.labels.room", "jupyterhub.hub.labels.team")
-        ),
+    room, team = (f"jupyterhub.hub.labels.{name}" for name in ("room", "team"))
+    assert [(one.about, one.advice) for one in render.refused(BEGINNING + NESTED + timeout)] == [
+        (room, f"{room} in the values file"), (team, f"{team} in the values file"),
         ("jupyterhub.cull.timeout", "the setting binderhub:cullIdle (jupyterhub.cull.timeout)"),
-    ]
+    ]  # fmt: skip
 
 
 def test_a_value_that_fits_no_alternative_is_one_violation() -> None:
@@ -134,14 +124,6 @@ def test_a_value_that_fits_no_alternative_is_one_violation() -> None:
     either, replicas = render.refused(BEGINNING + EITHER + cause)
     assert (either.about, replicas.about) == ("jupyterhub.hub.extraEnv", "replicas")
     assert either.reason.endswith("got number, want object; at '/hub/extraEnv': got number, want array")
-
-
-@pytest.mark.parametrize(
-    ("written", "key"), [("example.org~1room", "example.org/room"), ("a~0b", "a~b"), ("a~01", "a~1")]
-)
-def test_a_key_with_a_slash_is_told_as_it_is_written(written: str, key: str) -> None:
-    (got,) = render.refused(f"{BEGINNING}binderhub:\n- at '/service/labels/{written}': got number, want string\n")
-    assert got.about == f"service.labels.{key}"
 
 
 # --- the provider's answer ----------------------------------------------------------------------------------------
@@ -166,9 +148,8 @@ def test_whole_numbers_come_back_as_integers(monkeypatch: pytest.MonkeyPatch) ->
     one = {"kind": "Service", "metadata": {"name": "a", "namespace": "binder"}, "spec": spec}
     ((key, got),) = rendered(monkeypatch, {"result": [one]}).items()
     assert key == ObjectKey("Service", "a")
-    assert json.dumps(got["spec"]) == json.dumps(
-        {"ports": [{"port": 80, "share": 0.5}], "replicas": 2, "on": True, "text": "1.0", "none": None}
-    )
+    whole = {"ports": [{"port": 80, "share": 0.5}], "replicas": 2, "on": True, "text": "1.0", "none": None}
+    assert json.dumps(got["spec"]) == json.dumps(whole)
 
 
 def test_what_the_provider_refuses_are_violations(monkeypatch: pytest.MonkeyPatch) -> None:

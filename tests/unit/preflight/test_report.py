@@ -28,39 +28,22 @@ def line(found: list[Change], old: Any = None, new: Any = None) -> str:
 # --- the line -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [1, 12])
-def test_up_to_twelve_changes_are_named(count: int) -> None:
-    names = [f"Secret/s{n:02}" for n in range(count)]
-    assert line(changes(*names)) == f"hub: {count} of {count} objects change: {', '.join(names)}"
-
-
-def test_the_rest_is_counted_by_what_becomes_of_it() -> None:
-    found = [
-        *changes(*(f"A/a{n:02}" for n in range(12))),
-        *changes(*(f"B/b{n}" for n in range(3)), what=NEW),
-        *changes(*(f"C/c{n}" for n in range(2)), what="deleted"),
-        *changes("D/d", what="left behind"),
-        *changes("E/e"),
-    ]
-    assert line(found).endswith("A/a11, and 7 more (3 new, 2 deleted, 1 left behind, 1 changed)")
-
-
-def test_restarts_are_named_however_many_and_the_order_stays() -> None:
-    restarts = changes(*(f"Deployment/d{n:02}" for n in range(14)), what=RESTART)
-    told = line([*changes("ConfigMap/a"), *restarts, *changes("Secret/b", what="deleted")])
-    assert told.startswith("hub: 16 of 16 objects change: Deployment/d00 (pods restart), ")
-    assert told.endswith("Deployment/d13 (pods restart), and 2 more (1 deleted, 1 changed)")
-    assert line(restarts).endswith("Deployment/d13 (pods restart)"), "nothing is left to count"
-    few = [*changes(*(f"A/a{n:02}" for n in range(15))), *changes("Deployment/b", what=RESTART), *changes("Z/z")]
-    assert line(few).endswith("A/a09, A/a10, Deployment/b (pods restart), and 5 more (5 changed)")
-    assert line([few[15], *few[:15]]).count("Deployment/b") == 1
-
-
-def test_the_count_is_of_all_objects_before_and_after() -> None:
-    old = {ObjectKey("Secret", name): {} for name in "abc"}
-    new = {ObjectKey("Secret", name): {} for name in "bcd"}
+def test_up_to_twelve_changes_are_named_of_all_objects_before_and_after() -> None:
+    names = [f"Secret/s{n:02}" for n in range(12)]
+    assert line(changes(*names)) == f"hub: 12 of 12 objects change: {', '.join(names)}"
+    old, new = ({ObjectKey("Secret", name): {} for name in some} for some in ("abc", "bcd"))
     found = [*changes("Secret/a", what="deleted"), *changes("Secret/d", what=NEW)]
     assert line(found, old, new) == "hub: 2 of 4 objects change: Secret/a (deleted), Secret/d (new)"
+
+
+def test_of_a_long_list_restarts_come_first_and_the_rest_is_counted_by_what_becomes_of_it() -> None:
+    others = [*changes(*(f"A/a{n:02}" for n in range(15))), *changes("B/b", "C/c", what="deleted")]
+    few, many = (changes(*(f"D/d{n:02}" for n in range(count)), what=RESTART) for count in (2, 14))
+    first = "hub: 19 of 19 objects change: D/d00 (pods restart), D/d01 (pods restart), A/a00"
+    assert line([*others, *few]).startswith(first)
+    assert line([*others, *few]).endswith("A/a09, and 7 more (5 changed, 2 deleted)")
+    assert line([*others, *many]).endswith("D/d13 (pods restart), and 17 more (15 changed, 2 deleted)")
+    assert line(many).endswith("D/d13 (pods restart)"), "nothing is left to count"
 
 
 def test_what_users_notice_ends_the_line() -> None:
@@ -71,12 +54,6 @@ def test_what_users_notice_ends_the_line() -> None:
         "running sessions are dropped; the proxy restarts: running sessions are cut off for a moment; "
         "the builder restarts: running builds are lost"
     )
-
-
-def test_a_first_install_breaks_nothing() -> None:
-    found = [Change(HUB, NEW), Change(PROXY, NEW)]
-    assert line(found, {}, {HUB: {}, PROXY: {}}) == "hub: first install, 2 objects"
-    assert report.consequences(found, {}, {HUB: {}, PROXY: {}}) == []
 
 
 # --- what users notice --------------------------------------------------------------------------------------------
@@ -96,15 +73,13 @@ BUILDER = "the builder restarts: running builds are lost"
         (DIND, RESTART, BUILDER),
         (DIND, "deleted", BUILDER),
         (ObjectKey("DaemonSet", "x-pink"), RESTART, BUILDER),
-        (ObjectKey("DaemonSet", "x-image-cleaner"), RESTART, ""),
-        (ObjectKey("DaemonSet", "x-dind-more"), "deleted", ""),
-        (ObjectKey("Deployment", "x-dind"), RESTART, ""),
-        (ObjectKey("Deployment", "binder"), RESTART, ""),
-        (ObjectKey("Deployment", "hub", "other"), RESTART, ""),
-        (ObjectKey("StatefulSet", "hub"), RESTART, ""),
+        *((ObjectKey(*key), RESTART, "") for key in (
+            ("DaemonSet", "x-dind-more"), ("Deployment", "x-dind"), ("Deployment", "binder"),
+            ("Deployment", "hub", "other"), ("StatefulSet", "hub"),
+        )),
         *((key, what, "") for key in (HUB, PROXY, DIND) for what in ("changed", NEW)),
     ],
-)
+)  # fmt: skip
 def test_what_users_notice_of_each_object(key: ObjectKey, what: str, told: str) -> None:
     assert report.consequences([Change(key, what)], {key: {}}, {key: {}}) == ([told] if told else [])
 
@@ -140,7 +115,7 @@ def test_what_a_restart_of_the_hub_means(old: dict[ObjectKey, Any], new: dict[Ob
 
 
 def test_a_release_that_is_worked_on() -> None:
-    assert report.unfinished(History(None, "pending-upgrade", 3, OWN), "x/hub") == Violation(
+    assert report.unfinished(History(status="pending-upgrade", newest=3, owner=OWN), "x/hub") == Violation(
         "",
         "release x/hub is pending-upgrade: another run is at work, or was killed",
         "wait for it; if it was killed: python -m operations recover (docs/recovery.md)",
@@ -150,30 +125,22 @@ def test_a_release_that_is_worked_on() -> None:
 TAKE_OVER = "another setting release, or take it over on purpose: pulumi config set adoptRelease true"
 
 
+LAB, BY_HAND = "pulumi binderhub/lab", "somebody else (Helm says: Upgrade complete)"
+FAILS, OVERWRITES = "would fail: cannot re-use a name that is still in use", "would overwrite it"
+
+
 @pytest.mark.parametrize(
-    ("owner", "installed", "reason"),
+    ("owner", "installed", "whose", "deed"),
     [
-        ("pulumi binderhub/lab", False,
-         "release x/hub exists already and belongs to pulumi binderhub/lab; "
-         "pulumi up would fail: cannot re-use a name that is still in use"),
-        ("Upgrade complete", True,
-         "release x/hub exists already and belongs to somebody else (Helm says: Upgrade complete); "
-         "pulumi up would overwrite it"),
-        (f"{OWN}-two", True,
-         f"release x/hub exists already and belongs to {OWN}-two; pulumi up would overwrite it"),
+        (LAB, False, LAB, FAILS), (LAB, True, LAB, OVERWRITES), ("Upgrade complete", True, BY_HAND, OVERWRITES),
+        (f"{OWN}-two", True, f"{OWN}-two", OVERWRITES), (OWN, False, "", ""), (OWN, True, "", ""),
+        (RECOVERED, True, "", ""), (RECOVERED, False, f"somebody else (Helm says: {RECOVERED})", FAILS),
     ],
 )  # fmt: skip
-def test_a_release_of_somebody_else_is_refused_in_these_words(owner: str, installed: bool, reason: str) -> None:
-    history = History(None, "deployed", 1, owner)
-    assert report.ownership(history, "x/hub", OWN, installed, adopt=False) == [Violation("", reason, TAKE_OVER)]
+def test_a_release_of_somebody_else_is_refused(owner: str, installed: bool, whose: str, deed: str) -> None:
+    history = History(status="failed", newest=1, owner=owner)
+    reason = f"release x/hub exists already and belongs to {whose}; pulumi up {deed}"
+    found = report.ownership(history, "x/hub", OWN, installed, adopt=False)
+    assert found == ([Violation("", reason, TAKE_OVER)] if whose else [])
     assert report.ownership(history, "x/hub", OWN, installed, adopt=True) == []
     assert report.ownership(History(), "x/hub", OWN, installed, adopt=False) == []
-
-
-@pytest.mark.parametrize("status", ["deployed", "failed", "superseded", "uninstalled"])
-@pytest.mark.parametrize(
-    ("owner", "installed", "mine"), [(OWN, False, True), (RECOVERED, True, True), (RECOVERED, False, False)]
-)
-def test_whose_it_is_does_not_depend_on_how_it_is(status: str, owner: str, installed: bool, mine: bool) -> None:
-    found = report.ownership(History(None, status, 1, owner), "x/hub", OWN, installed, adopt=False)
-    assert (found == []) is mine

@@ -1,6 +1,7 @@
 """Rehearsals of an upgrade: revisions out of git, what a stack expects of its own cluster, what changed."""
 
 import itertools
+import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from kube.manifests import ObjectKey
+from kube.manifests import OWN_LABELS, ObjectKey
+from kube.run import Result
 from rehearsal import changes, order, revision, stubs
 from rehearsal.cluster import kwok
 from rehearsal.errors import CommandError, UsageError
-from rehearsal.order import Order
-from rehearsal.stubs import ClassStub
+from rehearsal.order import Order, Program
+from rehearsal.workspace import StackFile
 
 
 def git(folder: Path, *args: str) -> None:
@@ -22,134 +24,93 @@ def git(folder: Path, *args: str) -> None:
     subprocess.run(["git", "-C", str(folder), *who, *args], check=True, capture_output=True)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    git(folder, "init", "--initial-branch=main")
-    (folder / "Pulumi.yaml").write_text("name: binderhub\n")
-    (folder / "Pulumi.dev.yaml").write_text("encryptionsalt: v1\nconfig: {binderhub:a: b, binderhub:c: {secure: x}}\n")
-    git(folder, "add", ".")
-    git(folder, "commit", "-m", "one")
-    (folder / "Pulumi.dev.yaml").write_text("config: {binderhub:a: changed}\n")
-    return folder
-
-
-# --- revisions ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["HEAD", "main"])
-def test_a_revision_is_taken_as_it_was_committed(project: Path, tmp_path: Path, name: str) -> None:
-    short = revision.name(project, name)
-    assert len(short) >= 7
-    file = revision.stack_file(project, short, "dev")
-    assert (file.config, file.secrets[0]) == ({"binderhub:a": "b"}, "binderhub:c")
-    revision.extract(project, short, tmp_path / "old")
-    assert sorted(f.name for f in (tmp_path / "old").iterdir()) == ["Pulumi.dev.yaml", "Pulumi.yaml"]
-    assert "changed" not in (tmp_path / "old" / "Pulumi.dev.yaml").read_text()
-
-
-def test_a_project_in_a_folder_of_a_repository(project: Path, tmp_path: Path) -> None:
-    below = project / "hub"
-    below.mkdir()
-    for file in project.glob("Pulumi*"):
-        file.rename(below / file.name)
-    git(project, "add", "--all")
-    git(project, "commit", "-m", "two")
-    assert revision.stack_file(below, "HEAD", "dev").config == {"binderhub:a": "changed"}
-    revision.extract(below, "HEAD", tmp_path / "old")
-    assert (tmp_path / "old" / "Pulumi.yaml").exists()
-
-
-@pytest.mark.parametrize("name", ["nowhere", "--all", "HEAD~5"])
-def test_a_revision_that_is_not_there(project: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=f"git reads no revision '{name}' in .*: Needed a single revision"):
-        order.find_earlier(Order(stack="dev", revision=name, project=project))
-
-
-def test_a_folder_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match=f"git reads no revision 'HEAD' in {tmp_path}: not a git repository"):
-        revision.name(tmp_path, "HEAD")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UsageError, match=r"there is no git on PATH\n.*\n      example:  make rehearse STACK=dev"):
-        revision.name(tmp_path, "HEAD")
-    assert order.find_earlier(Order(stack="dev", project=tmp_path)) is None, "without a revision git is not asked"
-
-
-def test_a_revision_that_cannot_be_unpacked_is_a_failed_step(project: Path, tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="revision nowhere cannot be read: "):
-        revision.extract(project, "nowhere", tmp_path / "old")
-
-
-def test_a_revision_without_a_file_of_this_stack(project: Path) -> None:
-    (project / "Pulumi.dev.yaml").write_text("[")
-    git(project, "commit", "-am", "two")
-    for stack, found in (("prod", r"revision HEAD has no Pulumi.prod.yaml"), ("dev", "is not a stack file")):
-        with pytest.raises(UsageError, match=found):
-            revision.stack_file(project, "HEAD", stack)
-
-
-STACK = "config: {binderhub:valuesFile: own.yaml, binderhub:chart: charts/binderhub/}\n"
+STACK = "config: {binderhub:valuesFile: own.yaml, binderhub:chart: charts/binderhub/, kubernetes:kubeconfig: /a}\n"
 
 
 @pytest.fixture
-def asked(project: Path) -> Order:
-    """An order for an upgrade of a stack with a values file and a chart, of which git knows the chart alone."""
+def asked(tmp_path: Path) -> Order:
+    """An order for an upgrade of a stack with a values file and a chart, of which git knows the chart alone.
+
+    The project lies in a folder of its repository.
+    """
+    project = tmp_path / "repository" / "hub"
     (project / "charts" / "binderhub").mkdir(parents=True)
     (project / "charts" / "binderhub" / "Chart.yaml").write_text("name: binderhub\n")
     (project / "Pulumi.dev.yaml").write_text(STACK)
     (project / ".gitignore").write_text("own.yaml\n")
     (project / "own.yaml").write_text("a: 1\n")
+    git(project.parent, "init", "--initial-branch=main")
     git(project, "add", ".")
-    git(project, "commit", "-m", "two")
+    git(project, "commit", "-m", "one")
+    (project / "Pulumi.dev.yaml").write_text("config: {binderhub:timeout: 60}\n")
     return Order(stack="dev", revision="HEAD", project=project)
 
 
-@pytest.mark.parametrize(("chart", "used"), [("", "charts/binderhub/"), ("/elsewhere/b.tgz", "/elsewhere/b.tgz")])
-def test_what_git_ignores_is_taken_from_the_working_folder_and_named(asked: Order, chart: str, used: str) -> None:
-    """A chart on the command line is that of the revision, too."""
-    found = order.find_earlier(replace(asked, chart=chart))
-    assert found
-    assert (found.borrowed, found.file.config["binderhub:chart"]) == (("own.yaml",), used)
-    assert found.name == revision.name(asked.project, "HEAD")
+@pytest.mark.parametrize(("chart", "used"), [("", "charts/binderhub/"), ("/", "/")])
+def test_a_revision_as_committed_then_the_working_tree(asked: Order, tmp_path: Path, chart: str, used: str) -> None:
+    """What git ignores is taken from the working folder; a chart on the command line is that of the revision, too."""
+    tree = StackFile({"binderhub:timeout": 60, "binderhub:adoptRelease": True})
+    before, after = order.copies(replace(asked, chart=chart), tree, tmp_path)
+    assert (len(before.name), before.borrowed, after.name) == (7, ("own.yaml",), "")
+    own = str(asked.project / "own.yaml")
+    assert before.file.config == {
+        "binderhub:valuesFile": own, "binderhub:chart": used, "binderhub:registryPassword": "0" * 64,
+    }  # fmt: skip
+    assert (before.folder / "Pulumi.dev.yaml").read_text() == STACK
+    assert not (before.folder / "own.yaml").exists()
+    assert after.file.config == {"binderhub:timeout": 60}
+    assert (after.folder / "Pulumi.dev.yaml").read_text() == (asked.project / "Pulumi.dev.yaml").read_text()
 
 
-def test_what_is_neither_in_the_revision_nor_in_the_folder_is_told(asked: Order) -> None:
+@pytest.mark.parametrize("name", ["nowhere", "--all", "HEAD~5"])
+def test_a_revision_that_is_not_there(asked: Order, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f"git reads no revision '{name}' in .*: Needed a single revision"):
+        revision.extract(asked.project, name, tmp_path / "old")
+
+
+def test_a_folder_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match=f"git reads no revision 'HEAD' in {tmp_path}: not a git repository"):
+        revision.extract(tmp_path, "HEAD", tmp_path / "old")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match=r"there is no git on PATH\n.*\n      example:  make rehearse STACK=dev"):
+        revision.extract(tmp_path, "HEAD", tmp_path / "old")
+
+
+def test_what_a_revision_lacks_is_told(asked: Order, tmp_path: Path) -> None:
     (asked.project / "own.yaml").unlink()
     with pytest.raises(UsageError, match=r"names own.yaml, which is neither in it nor in \S+\n      expected: a file"):
-        order.find_earlier(asked)
+        order.copies(asked, StackFile({}), tmp_path)
+    with pytest.raises(UsageError, match=r"no file Pulumi\.prod\.yaml in revision "):
+        order.copies(replace(asked, stack="prod"), StackFile({}), tmp_path / "repository")
 
 
 def test_a_cluster_with_two_contexts(tmp_path: Path) -> None:
     made = {"contexts": [{"name": "kwok", "context": {"cluster": "c", "user": "u"}}], "current-context": "kwok"}
-    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(made))
-    kwok._name_contexts(tmp_path / "kubeconfig", "prod", ["old-prod", "prod"])
-    found = yaml.safe_load((tmp_path / "kubeconfig").read_text())
-    assert [one["name"] for one in found["contexts"]] == ["prod", "old-prod"]
-    assert [one["context"] for one in found["contexts"]] == [{"cluster": "c", "user": "u"}] * 2
-    assert found["current-context"] == "prod"
+    file = tmp_path / "kubeconfig"
+    for asked, names in (([], ["kwok"]), (["prod", "old-prod", "prod"], ["prod", "old-prod"])):
+        file.write_text(yaml.safe_dump(made))
+        kwok._name_contexts(file, asked)
+        found = yaml.safe_load(file.read_text())
+        assert found["contexts"] == [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in names]
+        assert found["current-context"] == names[0]
 
 
 # --- what only the real cluster has -------------------------------------------------------------------------------
 
 
-def test_classes_are_found_in_settings_and_values() -> None:
+def test_classes_are_found_in_settings_and_values(tmp_path: Path) -> None:
     values = {
         "jupyterhub": {"ingress": {"ingressClassName": "public"}, "hub": {"db": {"pvc": {"storageClassName": "slow"}}}},
         "list": [{"priorityClassName": "low"}, {"priorityClassName": "system-node-critical"}],
         "no names of classes": [{"storageClass": "-"}, {"storageClass": "STANDARD_IA"}, {"storageClassName": ""}],
     }
-    found = stubs.classes({"binderhub:hubStorageClass": "fast"}, values)
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(values))
+    file = StackFile({"binderhub:hubStorageClass": "fast", "binderhub:valuesFile": "own.yaml"})
+    program = Program("", tmp_path, file, ())
     names = ["IngressClass public", "PriorityClass low", "StorageClass fast", "StorageClass slow"]
-    assert [str(one) for one in sorted(found)] == names
-    assert stubs.classes({}, None) == set()
-
-
-@pytest.mark.parametrize("kind", ["StorageClass", "IngressClass", "PriorityClass"])
-def test_a_stub_is_never_the_default(kind: str) -> None:
-    made = stubs.manifest(ClassStub(kind, "fast"))
-    assert (made["kind"], made["metadata"]) == (kind, {"name": "fast"})
-    assert "globalDefault" not in made
+    assert [str(one) for one in stubs.classes(stubs.stated(program))] == names
+    (tmp_path / "own.yaml").write_text("[")  # which the program will say
+    assert [str(one) for one in stubs.classes(stubs.stated(program))] == ["StorageClass fast"]
 
 
 def test_claims_of_stubs_get_volumes_and_those_of_other_classes_do_not() -> None:
@@ -160,43 +121,31 @@ def test_claims_of_stubs_get_volumes_and_those_of_other_classes_do_not() -> None
 
 
 def test_labels_of_nodes() -> None:
-    assert stubs.labels("pool=core, disk=ssd") == {"pool": ("core",), "disk": ("ssd",)}
     assert stubs.labels("") == {}
-    found = stubs.labels("pool=core,disk=ssd,pool=users")
-    assert found == {"pool": ("core", "users"), "disk": ("ssd",)}
+    assert stubs.labels("pool=core, disk=ssd,pool=users") == {"pool": ["core", "users"], "disk": ["ssd"]}
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
-    [("a b=c", "found 'a b=c'"), ("pool", "found 'pool'"), ("a=1,=b", "found '=b'"), ("a=1,a=2,a=3,a=4", "found 4")],
+    ("text", "found"), [("a b=c", "a b=c"), ("pool", "pool"), ("a=1,=b", "=b"), ("a=1,a=2,a=3,a=4", "a=4")]
 )
 def test_what_is_no_label_is_told(text: str, found: str) -> None:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=f"^--nodes {text}: found '{found}'\n      expected: .*\n      example: "):
         stubs.labels(text)
-    lines = str(caught.value).splitlines()
-    assert lines[0] == f"--nodes {text}: {found}"
-    assert [line.split(":")[0].strip() for line in lines[1:]] == ["expected", "example"]
 
 
 @pytest.mark.parametrize(
-    ("text", "example"),
+    ("path", "nodes", "example"),
     [
-        ("no node has the labels {'disk': 'none'}", "make rehearse NODES=disk=none"),
-        ("no node has the labels {'a/b': 'c', 'd': 'e'}\nno node has the labels {'d': 'f'}", "NODES=a/b=c,d=e,d=f"),
-        ("0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.", "NODES=pool=core,disk=ssd"),
-        ("0/3 nodes are available: 3 Insufficient memory", ""),
+        ("binderhub:coreNodeSelector.disk", {}, "make rehearse NODES=disk=none"),
+        ("binderhub:coreNodeSelector.disk", {"disk": ["ssd", "none"]}, ""),
+        ("jupyterhub.hub.nodeSelector.example.org/disk", {"disk": ["none"]}, "NODES=example.org/disk=none"),
+        ("jupyterhub.hub.labels.disk", {}, ""),
     ],
 )
-def test_a_failure_for_a_node_selector_says_what_to_do(text: str, example: str) -> None:
-    hint = stubs.hint(f"error:\n  {text}\n")
+def test_a_failed_stack_with_a_node_selector_says_what_to_do(path: str, nodes: Any, example: str) -> None:
+    hint = stubs.hint([(path, "none")], nodes)
     assert hint.endswith(example)
     assert bool(hint) == bool(example)
-
-
-def test_a_values_file_that_cannot_be_read_is_the_programs_matter(tmp_path: Path) -> None:
-    assert stubs.own_values(tmp_path / "none.yaml") is None
-    (tmp_path / "own.yaml").write_text("[")
-    assert stubs.own_values(tmp_path / "own.yaml") is None
 
 
 # --- what changed -------------------------------------------------------------------------------------------------
@@ -217,11 +166,6 @@ def item(name: str, namespace: str = "hub", uid: str = "1", **content: Any) -> d
 
 def workload(name: str, image: str, replicas: int = 1, **more: str) -> dict[str, Any]:
     return item(name, **more, spec={"replicas": replicas, "template": {"image": image}})
-
-
-def between(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
-    found = changes.between(changes.by_key(before, "hub"), changes.by_key(after, "hub"))
-    return [f"{key}: {what}" for key, what in found.items()]
 
 
 @pytest.mark.parametrize(
@@ -245,51 +189,49 @@ def between(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[s
 def test_what_a_deployment_changed(
     before: list[dict[str, Any]], after: list[dict[str, Any]], changed: list[str]
 ) -> None:
-    assert between(before, after) == changed
+    found = changes.between(changes.by_key(before, "hub"), changes.by_key(after, "hub"))
+    assert [f"{key}: {what}" for key, what in found.items()] == changed
 
 
-def test_objects_of_one_name_in_two_namespaces_are_two() -> None:
-    found = changes.by_key([item("Secret/a"), item("Secret/a", "kube-system"), item("Role/a")], "hub")
-    assert sorted(found) == [ObjectKey("Role", "a"), ObjectKey("Secret", "a"), ObjectKey("Secret", "a", "kube-system")]
-    assert changes.count(found) == {"Role": 1, "Secret": 2}
+HELM = {"annotations": {"meta.helm.sh/release-name": "binderhub"}}
 
 
-PRINTED = """Previewing update (dev):
+@pytest.mark.parametrize(
+    ("about", "ours"),
+    [
+        (HELM, True),
+        ({"labels": OWN_LABELS}, True),
+        ({}, False),
+        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, False),
+        ({**HELM, "ownerReferences": [{"kind": "Deployment"}]}, False),
+        ({"labels": OWN_LABELS, "ownerReferences": [{"kind": "Service"}]}, False),
+    ],
+)
+def test_what_the_stack_made(about: dict[str, Any], ours: bool) -> None:
+    found = changes.by_key([{"kind": "Role", "metadata": {"name": "a", "uid": "1", **about}}], "hub")
+    assert list(found) == [ObjectKey("Role", "a")] * ours
 
-@ previewing update....
- ~  kubernetes:helm.sh/v3:Release binderhub update [diff: ~values]
- +  kubernetes:core/v1:Service other create
- +  kubernetes:core/v1:Service other create warning: a thing
- -- kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding tiller delete original
- +- kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding tiller replace [diff: ~metadata,roleRef]
- ++ kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding tiller create replacement [diff: ~metadata,roleRef]
- ++ kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding tiller create replacement [diff: ~metadata,roleRef];
-    pulumi:pulumi:Stack binderhub-dev running binderhub: 2 of 24 objects change: Secret/a, Secret/b
- ~  pulumi:pulumi:Stack binderhub-dev  1 message
-Diagnostics:
-  pulumi:pulumi:Stack (binderhub-dev):
-    binderhub: 2 of 24 objects change: Secret/a, Secret/b
 
-  kubernetes:core/v1:Service (other):
-    warning: a thing
-      and its second line
-
-Outputs:
-  ~ image_prefix: "a" => "b"
-Resources:
-    ~ 1 to update
-"""
+def step(op: str, types: str, *reasons: str) -> dict[str, Any]:
+    return {"op": op, "urn": f"urn:pulumi:dev::binderhub::{types}::tiller", "diffReasons": list(reasons) or None}
 
 
 def test_what_a_preview_says() -> None:
-    assert changes.resources(PRINTED) == [
-        "~  kubernetes:helm.sh/v3:Release binderhub update [diff: ~values]",
-        "+  kubernetes:core/v1:Service other create",
-        "+- kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding tiller replace [diff: ~metadata,roleRef]",
+    steps = [
+        step("same", "pulumi:pulumi:Stack"),
+        step("create", "b:components:Tiller$kubernetes:core/v1:Service"),
+        step("update", "b:components:Tiller$kubernetes:helm.sh/v3:Release", "values", "timeout"),
+        *(step(op, "v1:Binding") for op in ("create-replacement", "replace", "delete-replaced")),
     ]
-    assert changes.diagnostics(PRINTED) == [
-        "binderhub: 2 of 24 objects change: Secret/a, Secret/b",
-        "warning: a thing",
-        "  and its second line",
+    said = [{"message": "2 of 24 objects change\n"}, {"message": "warning: a thing\n\n  and its second line\n"}]
+    touched, messages = changes.announced(Result(0, json.dumps({"steps": steps, "diagnostics": said}), ""))
+    assert touched == [
+        "create kubernetes:core/v1:Service tiller",
+        "update kubernetes:helm.sh/v3:Release tiller (values, timeout)",
+        "replace v1:Binding tiller",
     ]
-    assert changes.diagnostics("Resources:\n    18 unchanged\n") == []
+    assert messages == ["2 of 24 objects change", "warning: a thing", "  and its second line"]
+    assert changes.announced(Result(0, '{"steps": []}', "")) == ([], [])
+    for failed in (Result(1, json.dumps({"diagnostics": said}), "and more"), Result(1, "", "warning: a thing\n")):
+        with pytest.raises(CommandError, match="warning: a thing"):
+            changes.announced(failed)

@@ -16,9 +16,7 @@ from filelock import FileLock
 
 from config import chart
 from config.settings import SettingsError
-from kube.manifests import OWN_LABELS
-from rehearsal import changes, charts, order, runs, workspace
-from rehearsal.charts import ChosenChart
+from rehearsal import charts, order, runs, workspace
 from rehearsal.cluster import kwok, processes
 from rehearsal.errors import UsageError
 from rehearsal.order import Order
@@ -26,6 +24,7 @@ from rehearsal.toolchain import cache
 from rehearsal.toolchain.layout import Toolchain
 from rehearsal.workspace import StackFile
 from tests.unit.conftest import ROOT
+from tests.unit.rehearsal.test_upgrade import git
 
 PASSWORD = "binderhub:registryPassword"
 STAND_IN = ROOT / "tests" / "charts" / "binderhub"
@@ -33,37 +32,31 @@ STAND_IN = ROOT / "tests" / "charts" / "binderhub"
 # --- stack files --------------------------------------------------------------------------------------------------
 
 
+ZEROS = "0" * 64
+
+
 @pytest.mark.parametrize(
     ("text", "config", "secrets"),
     [
-        ("", {}, [PASSWORD]),
-        ("encryptionsalt: x\nsecretsprovider: z\nconfig: {a:b: c}", {"a:b": "c"}, [PASSWORD]),
-        (f"config: {{{PASSWORD}: {{secure: v1:x}}, a:b: 1}}", {"a:b": 1}, [PASSWORD]),
-        (f"config: {{{PASSWORD}: clear}}", {PASSWORD: "clear"}, []),
+        ("", {}, []),
+        ("encryptionsalt: x\nsecretsprovider: z\nconfig: {a:b: c}", {"a:b": "c"}, []),
+        ("config: {a:s: {secure: v1:x}, a:b: 1}", {"a:s": ZEROS, "a:b": 1}, ["a:s"]),
         (
-            f"config: {{{PASSWORD}: x, a:m: {{k: {{secure: y}}, l: 2, d: {{e: {{secure: z}}}}}}}}",
-            {PASSWORD: "x", "a:m": {"l": 2, "d": {}}},
-            ["a:m.k", "a:m.d.e"],
+            "config: {a:m: {k: {secure: y}, l: [1, {secure: z}]}}",
+            {"a:m": {"k": ZEROS, "l": [1, ZEROS]}},
+            ["a:m.k", "a:m.l[1]"],
         ),
-        (
-            f"config: {{{PASSWORD}: x, a:l: [1, {{secure: y}}, {{k: {{secure: z}}}}]}}",
-            {PASSWORD: "x", "a:l": [1, "", {}]},
-            ["a:l[1]", "a:l[2].k"],
-        ),
-        (
-            f"config: {{{PASSWORD}: x, a:m: {{secure: plain, other: 1}}}}",
-            {PASSWORD: "x", "a:m": {"secure": "plain", "other": 1}},
-            [],
-        ),
-        (
-            f'config: {{{PASSWORD}: x, "p:a": {{"b.c": {{"d": {{secure: y}}}}}}}}',
-            {PASSWORD: "x", "p:a": {"b.c": {}}},
-            ['p:a["b.c"].d'],
-        ),
+        ("config: {a:m: {secure: plain, other: 1}}", {"a:m": {"secure": "plain", "other": 1}}, []),
+        ('config: {"p:a": {"b.c": {"d": {secure: y}}}}', {"p:a": {"b.c": {"d": ZEROS}}}, ['p:a["b.c"].d']),
     ],
 )
 def test_strip(text: str, config: dict[str, Any], secrets: list[str]) -> None:
-    assert workspace.strip(text) == StackFile(config, tuple(secrets))
+    """The password, which every stack must have, is a placeholder, too."""
+    assert workspace.strip(text) == StackFile({**config, PASSWORD: ZEROS}, (*secrets, PASSWORD))
+
+
+def test_a_password_in_clear_stays_for_the_program_to_refuse() -> None:
+    assert workspace.strip(f"config: {{{PASSWORD}: clear}}") == StackFile({PASSWORD: "clear"})
 
 
 # --- the copy and its surroundings --------------------------------------------------------------------------------
@@ -80,10 +73,6 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "project" / name).write_text(name)
     return tmp_path / "project"
-
-
-def git(folder: Path, *words: str) -> None:
-    subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True)
 
 
 def test_copy_of_a_repository(project: Path, tmp_path: Path) -> None:
@@ -201,12 +190,12 @@ def in_runs(tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
 def test_a_run_leaves_nothing(stopped: list[str], tmp_path: Path, error: type[BaseException] | None) -> None:
     with pytest.raises(error) if error else contextlib.nullcontext(), runs.new("dev") as run:
-        assert run.name.startswith(f"rehearsal-dev-{os.getpid()}-")
+        assert run.folder.name.startswith(f"rehearsal-dev-{os.getpid()}-")
         assert run.folder.stat().st_mode & 0o777 == 0o700
         assert stopped == []
         if error:
             raise error
-    assert stopped == [run.name]
+    assert stopped == [run.folder.name]
     assert in_runs(tmp_path) == []
 
 
@@ -217,31 +206,20 @@ def test_a_kept_run_stays_until_asked(stopped: list[str], tmp_path: Path) -> Non
     assert run.folder.is_dir()
     assert runs.sweep() == []
     assert stopped == []
-    assert runs.sweep(include_kept=True) == [run.name]
-    assert stopped == [run.name]
+    assert runs.sweep(include_kept=True) == [run.folder.name]
+    assert stopped == [run.folder.name]
     assert in_runs(tmp_path) == []
 
 
-def test_a_killed_run_is_swept_and_a_living_one_is_not(stopped: list[str], tmp_path: Path) -> None:
-    killed = tmp_path / "cache" / "runs" / "rehearsal-dev-1-aaaa"
-    killed.mkdir(parents=True)
-    living = tmp_path / "cache" / "runs" / "rehearsal-dev-2-bbbb"
-    living.mkdir()
-    with FileLock(f"{living}.lock"):
-        assert runs.sweep(include_kept=True) == [killed.name]
-    assert not killed.exists()
-    assert living.is_dir()
-    assert stopped == [killed.name]
-
-
-def test_what_is_no_run_is_left_alone(stopped: list[str], tmp_path: Path) -> None:
+def test_a_killed_run_is_swept_and_a_living_one_or_what_is_no_run_is_not(stopped: list[str], tmp_path: Path) -> None:
     folder = tmp_path / "cache" / "runs"
-    (folder / "rehearsal-notes").mkdir(parents=True)
-    (folder / "rehearsal-dev-1-aaaa").write_text("a file with the name of a run")
-    (folder / "rehearsal-dev-1-bbbb.lock").mkdir()
+    for name in ("rehearsal-dev-1-aaaa", "rehearsal-dev-2-bbbb", "rehearsal-notes"):
+        (folder / name).mkdir(parents=True)
+    (folder / "rehearsal-dev-3-cccc").write_text("a file with the name of a run")
     before = in_runs(tmp_path)
-    assert runs.sweep(include_kept=True) == []
-    assert (in_runs(tmp_path), stopped) == (before, [])
+    with FileLock(folder / "rehearsal-dev-2-bbbb.lock"):
+        assert runs.sweep(include_kept=True) == stopped == ["rehearsal-dev-1-aaaa"]
+    assert [*stopped, *in_runs(tmp_path)] == sorted([*before, "rehearsal-dev-2-bbbb.lock"])
 
 
 # --- what is known before a rehearsal -----------------------------------------------------------------------------
@@ -262,8 +240,9 @@ GOOD = "config: {binderhub:imagePrefix: acme/binder-, binderhub:registryUsername
 
 
 def test_check_gives_what_the_program_will_read(stack: Any) -> None:
-    file, settings = order.check(stack(GOOD))
-    assert file.secrets == (PASSWORD,)
+    nested = ", binderhub:secretValues: {service.labels.a: {secure: x}}}"
+    file, settings = order.check(stack(GOOD.replace("}", nested)))
+    assert file.secrets == ('binderhub:secretValues["service.labels.a"]', PASSWORD)
     assert (settings.timeout, settings.image_prefix) == (60, "acme/binder-")
     assert settings.registry.password.reveal() == "0" * 64
 
@@ -280,9 +259,9 @@ def test_unknown_stack(stack: Any, tmp_path: Path) -> None:
         order.check(Order(stack="beta", project=tmp_path))
 
 
-@pytest.mark.parametrize("text", ["- a", "config: text", "config: [1]", "config: [", "config: {}\nconfig: {}", "\x00"])
+@pytest.mark.parametrize("text", ["- a", "config: text", "config: [", "\x00"])
 def test_not_a_stack_file(stack: Any, text: str) -> None:
-    with pytest.raises(UsageError, match=r"^Pulumi.dev.yaml is not a stack file: \S"):
+    with pytest.raises(UsageError, match=r"^Pulumi.dev.yaml in \S+ is not a stack file: \S"):
         order.check(stack(text))
 
 
@@ -311,7 +290,6 @@ ON_DISK, PUBLISHED = (StackFile(config) for config in ({"binderhub:chart": "char
     [
         (LOCAL, [ON_DISK], "nobody asks", "path"),
         (PIN, [PUBLISHED], "", "published"),
-        (PIN, [PUBLISHED], "ConnectTimeout", "stand-in"),
         # One chart that cannot be had is the stand-in for both programs.
         (LOCAL, [ON_DISK, PUBLISHED], "ConnectTimeout", "stand-in"),
         (PIN, [PUBLISHED, ON_DISK], "ConnectTimeout", "stand-in"),
@@ -319,43 +297,9 @@ ON_DISK, PUBLISHED = (StackFile(config) for config in ({"binderhub:chart": "char
     ],
 )
 def test_choose_chart(wanted: chart.Chart, files: list[StackFile], problem: str, source: str) -> None:
-    version = LOCAL.version if source == "stand-in" else wanted.version
-    reason = problem if source == "stand-in" else ""
-    assert charts.choose_chart(wanted, files, lambda: problem) == (ChosenChart(source, version), reason)
-
-
-@pytest.mark.parametrize("as_folder", [True, False])
-def test_put_chart(tmp_path: Path, as_folder: bool) -> None:
-    source = tmp_path / "my.tgz"
-    if as_folder:
-        source.mkdir()
-        (source / "Chart.yaml").write_text("x")
-    else:
-        source.write_text("x")
-    (tmp_path / "copy").mkdir()
-    before = StackFile({"a:b": 1, "binderhub:chartVersion": "9", "binderhub:chart": str(source)}, ("s",))
-    after = charts.put_chart(source, tmp_path / "copy", before)
-    assert after == StackFile({"a:b": 1, "binderhub:chart": "rehearsal-chart/my.tgz"}, ("s",))
-    put = tmp_path / "copy" / "rehearsal-chart" / "my.tgz"
-    assert (put / "Chart.yaml" if as_folder else put).read_text() == "x"
-
-
-HELM = {"annotations": {"meta.helm.sh/release-name": "binderhub"}}
-
-
-@pytest.mark.parametrize(
-    ("about", "ours"),
-    [
-        (HELM, True),
-        ({"labels": OWN_LABELS}, True),
-        ({}, False),
-        ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, False),
-        ({**HELM, "ownerReferences": [{"kind": "Deployment"}]}, False),
-        ({"labels": OWN_LABELS, "ownerReferences": [{"kind": "Service"}]}, False),
-    ],
-)
-def test_made_by_stack(about: dict[str, Any], ours: bool) -> None:
-    assert changes.made_by_stack({"metadata": about}) is ours
+    is_stand_in = source == "stand-in"
+    choice = {"source": source, "version": LOCAL.version if is_stand_in else wanted.version}
+    assert charts.choose_chart(wanted, files, lambda: problem) == (choice, problem if is_stand_in else "")
 
 
 def test_free_ports_are_free_and_different() -> None:
@@ -365,13 +309,3 @@ def test_free_ports_are_free_and_different() -> None:
         taken = [held.enter_context(socket.create_server(("127.0.0.1", port))) for port in ports]
         assert len(taken) == 6
         assert not set(kwok.free_ports(50)) & set(ports)
-
-
-def test_a_values_file_comes_along(tmp_path: Path) -> None:
-    (tmp_path / "copy").mkdir()
-    (tmp_path / "own.yaml").write_text("a: 1")
-    file = StackFile({"binderhub:valuesFile": "own.yaml", "a:b": "c"})
-    got = charts.put_values(tmp_path, tmp_path / "copy", file)
-    assert got.config == {"binderhub:valuesFile": "rehearsal-values.yaml", "a:b": "c"}
-    assert (tmp_path / "copy" / got.config["binderhub:valuesFile"]).read_text() == "a: 1"
-    assert charts.put_values(tmp_path, tmp_path, StackFile({})).config == {}
