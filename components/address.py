@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Service
 
+from components.objects import KubernetesObject
 from components.progress import Explained
 from config.settings import Settings
 from kube.manifests import OWN_LABELS
@@ -68,11 +68,10 @@ class Address(pulumi.ComponentResource):
             service = manifest["metadata"]["name"]
             hint = _HINT.format(name=service, namespace=args.namespace, seconds=args.address_timeout)
             wait = Explained(f"{service}-wait", f"waiting for an external address of service {service}", hint)
-            made = Service(
+            made = KubernetesObject(
                 service,
-                metadata=manifest["metadata"],
-                spec=manifest["spec"],
-                opts=pulumi.ResourceOptions(
+                manifest,
+                pulumi.ResourceOptions(
                     parent=self,
                     depends_on=opts.depends_on if opts else None,  # the engine hands it on to no child
                     # The time of an update is a limit of its own, and 10 minutes if unset.
@@ -93,10 +92,10 @@ def first_address(status: Any) -> str:
     Where it has none, raises `RunError`; but in a preview it warns and returns a name that leads nowhere, since the
     `up` that follows is what brings an address back.
     """
-    ingress = (status.load_balancer.ingress if status and status.load_balancer else None) or []
+    ingress = ((status or {}).get("loadBalancer") or {}).get("ingress") or []
     for entry in ingress:
-        if entry.ip or entry.hostname:
-            return str(entry.ip or entry.hostname)
+        if found := entry.get("ip") or entry.get("hostname"):
+            return str(found)
     if pulumi.runtime.is_dry_run():
         pulumi.log.warn("a LoadBalancer Service has no external address now; pulumi up will wait for one")
         return "no-address.invalid"

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pulumi
 from pulumi_kubernetes import Provider
-from pulumi_kubernetes.core.v1 import Namespace
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 from pulumi_kubernetes.helm.v3.outputs import ReleaseStatus
 
+from components.objects import KubernetesObject
 from components.progress import Explained, unready_pods
 from config.settings import Settings
 from kube import helm_releases
@@ -37,13 +37,10 @@ class BinderHubArgs:
     api: Api | None = None
 
 
-def make_namespace(name: str, protect: bool, provider: Provider) -> Namespace:
+def make_namespace(name: str, protect: bool, provider: Provider) -> KubernetesObject:
     """Make the hub's namespace. It comes before all else in it, the addresses too, hence not part of the component."""
-    return Namespace(
-        name,
-        metadata=namespace_manifest(name)["metadata"],
-        opts=pulumi.ResourceOptions(provider=provider, protect=protect),
-    )
+    options = pulumi.ResourceOptions(provider=provider, protect=protect)
+    return KubernetesObject(name, namespace_manifest(name), options)
 
 
 def namespace_manifest(name: str) -> dict[str, Any]:

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.core.v1 import ServiceAccount
-from pulumi_kubernetes.rbac.v1 import ClusterRoleBinding
 
+from components.objects import KubernetesObject
 from config.settings import TillerSettings
 from kube.manifests import OWN_LABELS
 
@@ -20,14 +19,12 @@ class Tiller(pulumi.ComponentResource):
     def __init__(self, name: str, args: TillerSettings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:Tiller", name, None, opts)
         self.manifests = account, binding = manifests(args)
-        made = ServiceAccount(name, metadata=account["metadata"], opts=pulumi.ResourceOptions(parent=self))
-        bound = ClusterRoleBinding(
+        made = KubernetesObject(name, account, pulumi.ResourceOptions(parent=self))
+        bound = KubernetesObject(
             name,
-            metadata=binding["metadata"],
-            role_ref=binding["roleRef"],
-            subjects=binding["subjects"],
+            binding,
             # First away with the old rights, then the new ones.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[made], delete_before_replace=True),
+            pulumi.ResourceOptions(parent=self, depends_on=[made], delete_before_replace=True),
         )
         self.account = f"system:serviceaccount:{args.namespace}:{args.name}"
         self.bound = bound.id

@@ -33,8 +33,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--json", action="store_true", help="print the outcome as JSON on standard output")
     commands.add_parser("stop", help="remove kept clusters, and what killed rehearsals left")
     commands.add_parser("toolchain", help="get the programs that a rehearsal needs, and say where they are")
-    measure = commands.add_parser("bench", help="measure what the check in previews costs")
-    measure.add_argument("--runs", type=int, default=5, help="previews of each variant (default: 5)")
+    measure = commands.add_parser("bench", help="measure a warm rehearsal, and what the check in previews costs")
+    measure.add_argument("--runs", type=int, default=5, help="how often each is measured (default: 5)")
+    measure.add_argument("--against", default="", metavar="REV", help="measure this git revision's rehearsal, too")
     return top
 
 
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
             screen.table(title, {"programs": tools.bin, "plugins": tools.plugins})
             return _OK
         if given.command == "bench":
-            return _OK if bench.bench(given.runs, screen) else _FAILED
+            return _OK if bench.bench(given.runs, given.against, screen) else _FAILED
         nodes = stubs.labels(given.nodes)
         order = Order(stack=given.stack, chart=given.chart, revision=given.revision, nodes=nodes, keep=given.keep)
         return _show(rehearse(order, screen), screen, given.json)

@@ -6,10 +6,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from config import chart, settings
-from rehearsal import changes, charts, runs, stubs, workspace
+from rehearsal import changes, charts, preloaded, runs, stubs, workspace
 from rehearsal.cluster import kwok
 from rehearsal.errors import CommandError
 from rehearsal.order import Order, Program, check, copies
@@ -54,7 +55,7 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
     begin = time.monotonic()
     file, wanted = check(order)
     outcome = Outcome(order.stack)
-    with runs.new(order.stack) as run:
+    with runs.new(order.stack) as run, preloaded.running(run.folder) as python:
         programs = copies(order, file, run.folder)
         with screen.step("toolchain"):
             tools = layout.ensure(console=screen.console)
@@ -62,7 +63,7 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
             screen.say(f"removed what a killed rehearsal had left: {name}")
         programs = _with_chart(wanted, programs, outcome, screen)
         stated = [leaf for program in programs for leaf in stubs.stated(program)]
-        *earlier, space = _prepare(tools, run, order, programs, stubs.classes(stated), outcome, screen)
+        *earlier, space = _prepare(tools, run, python, order, programs, stubs.classes(stated), outcome, screen)
         try:
             if earlier:
                 outcome.revision = programs[0].name
@@ -101,6 +102,7 @@ def _with_chart(wanted: settings.Settings, programs: list[Program], outcome: Out
 def _prepare(
     tools: layout.Toolchain,
     run: runs.Run,
+    python: Path,
     order: Order,
     programs: list[Program],
     classes: list[stubs.ClassStub],
@@ -108,7 +110,7 @@ def _prepare(
     screen: Screen,
 ) -> list[Workspace]:
     """Start the cluster and, meanwhile, make the programs' one stack; return their workspaces."""
-    environment = workspace.seal(tools, run.folder, run.folder / "kubeconfig")
+    environment = workspace.seal(tools, run.folder, run.folder / "kubeconfig", python)
     spaces = [Workspace(program.folder, run.folder, environment) for program in programs]
     storage = [one.name for one in classes if one.kind == "StorageClass"]
     # The working tree's first. Where the change is of the context, too, each program must find its own.

@@ -123,7 +123,7 @@ class Workspace:
         return run.run([program, *args], environment=self.environment, folder=self.folder)
 
 
-def seal(tools: Toolchain, base: Path, kubeconfig: Path) -> dict[str, str]:
+def seal(tools: Toolchain, base: Path, kubeconfig: Path, python: Path = Path(sys.executable)) -> dict[str, str]:
     """Make the surroundings of a run below `base` and return the environment that leads there and nowhere else."""
     for name in ("state", "pulumi-home"):
         (base / name).mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def seal(tools: Toolchain, base: Path, kubeconfig: Path) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{base / 'state'}",
         # Only placeholders are ever encrypted with it.
         "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
-        "PULUMI_PYTHON_CMD": sys.executable,
+        "PULUMI_PYTHON_CMD": str(python),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
         "PULUMI_OPTION_COLOR": "never",

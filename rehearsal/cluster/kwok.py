@@ -14,6 +14,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
+import requests
+
 from kube import run, yaml
 from rehearsal.errors import CommandError
 from rehearsal.toolchain.layout import Toolchain
@@ -63,7 +65,7 @@ def start(
     _run(tools, folder, "kwokctl", "scale", "node", "--name", folder.name, "--replicas", str(NODES),
          "--param", f'.nodeIPs=["{_NODE_ADDRESS}"]')  # fmt: skip
     _run(tools, folder, "kubectl", "apply", "-f", str(tools.stages / _STORAGE_CLASS))
-    _wait_for_nodes(tools, folder)
+    _wait_until_ready(folder)
 
 
 def _write_config(tools: Toolchain, folder: Path, storage_classes: Collection[str]) -> None:
@@ -106,6 +108,7 @@ def _create(tools: Toolchain, folder: Path) -> None:
         "--wait", f"{_READY_WITHIN}s", "--config", str(folder / "kwok.yaml"),
         *binaries, "--kwok-controller-binary", str(tools.bin / "kwok"),
         "--extra-args", "kube-apiserver=service-cluster-ip-range=10.96.0.0/16",
+        "--extra-args", "etcd=unsafe-no-fsync=true",  # nothing in it has to outlive the machine
     )  # fmt: skip
 
 
@@ -132,14 +135,32 @@ def environment(tools: Toolchain, folder: Path) -> dict[str, str]:
     }
 
 
-def _wait_for_nodes(tools: Toolchain, folder: Path) -> None:
-    """Wait until pods can be scheduled: the controllers take a new node's taints away some time after it is Ready."""
-    _run(tools, folder, "kubectl", "wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={_READY_WITHIN}s")
+def _wait_until_ready(folder: Path) -> None:
+    """Wait until pods can be made and scheduled. Raises `CommandError`.
+
+    The controllers take a new node's taints away some time after it is there, and they make the namespaces' accounts.
+    """
+    config = yaml.load((folder / "kubeconfig").read_bytes(), "kubeconfig")
+    (cluster,), (user,) = config["clusters"], config["users"]
     limit = time.monotonic() + _READY_WITHIN
-    while taints := _run(tools, folder, "kubectl", "get", "nodes", "-o", "jsonpath={.items[*].spec.taints}").strip():
-        if time.monotonic() > limit:
-            raise CommandError(f"the nodes keep their taints for {_READY_WITHIN} s: {taints}")
-        time.sleep(0.1)
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = cluster["cluster"]["certificate-authority"]
+        session.cert = (user["user"]["client-certificate"], user["user"]["client-key"])
+        while missing := _missing(session, cluster["cluster"]["server"]):
+            if time.monotonic() > limit:
+                raise CommandError(f"the cluster is not ready after {_READY_WITHIN} s: {missing}")
+            time.sleep(0.05)
+
+
+def _missing(session: requests.Session, server: str) -> str:
+    """Return what pods still wait for; "" if nothing."""
+    nodes = session.get(f"{server}/api/v1/nodes").json()["items"]
+    taints = [taint["key"] for node in nodes for taint in node["spec"].get("taints", ())]
+    if taints or len(nodes) < NODES:
+        return f"{len(nodes)} nodes, with the taints {taints}"
+    account = session.get(f"{server}/api/v1/namespaces/default/serviceaccounts/default")
+    return "" if account.ok else "the service account default"
 
 
 def _run(tools: Toolchain, folder: Path, program: str, *args: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import runs
+from rehearsal import preloaded, runs
 from rehearsal.cluster import kwok
 from rehearsal.toolchain import layout
 from tests.engine.support import Bench, Stack
@@ -27,6 +27,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     tools = layout.ensure()
     runs.sweep()
     run = _exits.enter_context(runs.new("tests"))
+    _exits.enter_context(preloaded.running(run.folder))
     kwok.start(tools, run.folder, ["minikube"])
     os.environ[_FOLDER] = str(run.folder)
 

@@ -34,7 +34,7 @@ class Bench:
     def stack(self, name: str, config: Mapping[str, str]) -> "Stack":
         """Make a stack from Pulumi.dev.yaml and `config` (values are YAML; None-like "" takes a key away)."""
         base = self.folder / "stacks" / name
-        space = workspace.make(PROJECT, base, workspace.seal(self.tools, base, self.kubeconfig))
+        space = workspace.make(PROJECT, base, workspace.seal(self.tools, base, self.kubeconfig, self.folder / "python"))
         shutil.copytree(charts.STAND_IN, space.folder / "chart")
         file = yaml.safe_load((space.folder / "Pulumi.dev.yaml").read_text())
         for other in space.folder.glob("Pulumi.*.yaml"):
@@ -75,7 +75,9 @@ class Bench:
 
     @functools.cached_property
     def space(self) -> Workspace:
-        return Workspace(self.folder, self.folder, workspace.seal(self.tools, self.folder, self.kubeconfig))
+        return Workspace(
+            self.folder, self.folder, workspace.seal(self.tools, self.folder, self.kubeconfig, self.folder / "python")
+        )
 
     def everything(self, namespace: str = "") -> list[dict[str, Any]]:
         """Return every object of a namespace, or of the cluster, but for what moves by itself."""

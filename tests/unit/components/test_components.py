@@ -8,7 +8,6 @@ from unittest.mock import Mock
 import pulumi
 import pytest
 from pulumi_kubernetes import Provider
-from pulumi_kubernetes.core.v1.outputs import LoadBalancerIngress, LoadBalancerStatus, ServiceStatus
 
 from components.address import Address, first_address, url
 from components.binderhub import BinderHub, BinderHubArgs, make_namespace
@@ -115,9 +114,8 @@ def test_address_makes_two_services(engine: Engine) -> pulumi.Output[None]:
     return pulumi.Output.all(address.hub_url, address.binder_url).apply(check)
 
 
-def status(*ingress: dict[str, str]) -> ServiceStatus:
-    found = [LoadBalancerIngress(**one) for one in ingress]
-    return ServiceStatus(load_balancer=LoadBalancerStatus(ingress=found or None))
+def status(*ingress: dict[str, str]) -> dict[str, Any]:
+    return {"loadBalancer": {"ingress": list(ingress) or None}}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +130,7 @@ def test_an_address_is_what_the_load_balancer_gave(given: dict[str, str], shown:
     assert url(first_address(status({}, given))) == shown
 
 
-@pytest.mark.parametrize("without", [None, ServiceStatus(), status(), status({})])
+@pytest.mark.parametrize("without", [None, {}, {"loadBalancer": {}}, status(), status({})])
 def test_without_an_address_up_fails_and_a_preview_goes_on(without: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pulumi.RunError, match="`pulumi refresh`"):
         first_address(without)
