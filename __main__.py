@@ -3,7 +3,8 @@
 import pulumi
 
 from components.address import Address
-from components.binderhub import BinderHub, BinderHubArgs, make_namespace, namespace_manifest
+from components.binderhub import BinderHub, BinderHubArgs, make_namespace
+from components.objects import ids, manifests
 from components.providers import Cluster
 from components.tiller import Tiller
 from components.tokens import Tokens
@@ -14,16 +15,16 @@ from preflight.check import Subject, check
 given = settings.load()
 cluster = Cluster(given.cluster)
 stack = resolve_builder(given, cluster.container_runtimes)
-operator = cluster.provider("operator")
+operator = cluster.provider("operator", take_over=stack.adopt_release)
 
 tiller = Tiller("tiller", stack.tiller, pulumi.ResourceOptions(providers=[operator]))
 tokens = Tokens("tokens", stack.tokens)
-namespace = make_namespace(stack.namespace, stack.protect, operator)
-address = Address("address", stack, pulumi.ResourceOptions(providers=[operator], depends_on=[namespace]))
+namespace = make_namespace(stack, operator)
+address = Address("address", stack, pulumi.ResourceOptions(providers=[operator], depends_on=namespace))
 values = helm_values(stack, tokens.values, address.hub_url, address.binder_url)
-as_tiller = cluster.provider("tiller", tiller.account)
-release = BinderHubArgs(settings=stack, values=values, api=cluster.api)
-hub = BinderHub("binderhub", release, pulumi.ResourceOptions(providers=[as_tiller], depends_on=[tiller, namespace]))
+opts = pulumi.ResourceOptions(providers=[cluster.provider("tiller", tiller.account)], depends_on=[tiller, *namespace])
+hub = BinderHub("binderhub", BinderHubArgs(settings=stack, values=values, api=cluster.api), opts)
+beside = [*namespace, *tiller.made, *address.made]
 check(
     Subject(
         settings=stack,
@@ -33,7 +34,8 @@ check(
         provider=operator,
         account=tiller.account,
         description=hub.description,
-        beside=[namespace_manifest(stack.namespace), *tiller.manifests, *address.manifests],
+        beside=manifests(beside),
+        made=ids(beside),
         bound=tiller.bound,
         installed=hub.installed,
     )

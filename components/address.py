@@ -29,8 +29,12 @@ _HINT: Final = (
 )
 
 
-def manifests(namespace: str, release: str) -> list[dict[str, Any]]:
-    """Return the two Services, the hub's first, as the API takes them: previews ask about them before they are made."""
+def manifests(namespace: str, release: str, keep_visitors: bool = False) -> list[dict[str, Any]]:
+    """Return the two Services, the hub's first, as the API takes them.
+
+    With `keep_visitors`, binder's sends all requests of one address to one pod.
+    """
+    affinity = {"binder-external": {"sessionAffinity": "ClientIP"}} if keep_visitors else {}
     return [
         {
             "apiVersion": "v1",
@@ -46,6 +50,7 @@ def manifests(namespace: str, release: str) -> list[dict[str, Any]]:
                 "type": "LoadBalancer",
                 "selector": {**selector, "release": release},
                 "ports": [{"name": "http", "port": 80, "targetPort": target}],
+                **affinity.get(name, {}),
             },
         }
         for name, (selector, target) in _TARGETS.items()
@@ -56,12 +61,14 @@ class Address(pulumi.ComponentResource):
     """Two LoadBalancer Services, made after what the component depends on.
 
     Outputs: `hub`, the external IP or host name of the hub's proxy; `hub_url` and `binder_url`, absolute, no slash at
-    the end.
+    the end. `made` are both Services.
     """
 
     def __init__(self, name: str, args: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:Address", name, None, opts)
-        self.manifests = manifests(args.namespace, args.release)
+        self.made: list[KubernetesObject] = []
+        # Each binder signs logins with a secret of its own, which cannot be set: at another one they end with a 403.
+        several = args.login is not None and args.options["replicas"] > 1
         limit = f"{args.address_timeout}s"
 
         def address(manifest: Mapping[str, Any]) -> pulumi.Output[str]:
@@ -79,9 +86,10 @@ class Address(pulumi.ComponentResource):
                     hooks=wait.hooks,
                 ),
             )
+            self.made.append(made)
             return made.status.apply(first_address)
 
-        self.hub, binder = map(address, self.manifests)
+        self.hub, binder = map(address, manifests(args.namespace, args.release, keep_visitors=several))
         self.hub_url, self.binder_url = self.hub.apply(url), binder.apply(url)
         self.register_outputs({"hub": self.hub, "hub_url": self.hub_url, "binder_url": self.binder_url})
 

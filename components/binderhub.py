@@ -14,6 +14,7 @@ from components.progress import Explained, unready_pods
 from config.settings import Settings
 from kube import helm_releases
 from kube.api import Api
+from kube.errors import KubeError
 from kube.manifests import OWN_LABELS
 
 _HINT: Final = (
@@ -37,15 +38,17 @@ class BinderHubArgs:
     api: Api | None = None
 
 
-def make_namespace(name: str, protect: bool, provider: Provider) -> KubernetesObject:
-    """Make the hub's namespace. It comes before all else in it, the addresses too, hence not part of the component."""
-    options = pulumi.ResourceOptions(provider=provider, protect=protect)
-    return KubernetesObject(name, namespace_manifest(name), options)
+def make_namespace(settings: Settings, provider: Provider) -> list[KubernetesObject]:
+    """Make the hub's namespace and return it; nothing is made, and so nothing ever deleted, if it is another's.
 
-
-def namespace_manifest(name: str) -> dict[str, Any]:
-    """Return the namespace as the API takes it: previews ask about it before it is made."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": OWN_LABELS}}
+    It comes before all else in it, the addresses too, hence not part of the component.
+    """
+    if settings.existing_namespace:
+        return []
+    about = {"name": settings.namespace, "labels": OWN_LABELS}
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": about}
+    options = pulumi.ResourceOptions(provider=provider, protect=settings.protect)
+    return [KubernetesObject(settings.namespace, manifest, options)]
 
 
 class BinderHub(pulumi.ComponentResource):
@@ -84,7 +87,7 @@ class BinderHub(pulumi.ComponentResource):
                 # The name is fixed, so a new release cannot be made beside the old one.
                 delete_before_replace=True,
                 # Imports and updates in one run; without effect on a release in the state (facts: pulumi.md 7).
-                import_=f"{given.namespace}/{given.release}" if given.adopt_release else None,
+                import_=f"{given.namespace}/{given.release}" if is_adopted(args) else None,
                 hooks=Explained(f"{name}-release-wait", "waiting for the pods", hint, collect).hooks,
             ),
         )
@@ -94,6 +97,21 @@ class BinderHub(pulumi.ComponentResource):
         self.register_outputs(
             {"namespace": self.namespace, "release": self.release, "chart_version": self.chart_version}
         )
+
+
+def is_adopted(args: BinderHubArgs) -> bool:
+    """Return whether a release is to be taken over: where there is none, a stack takes over what else is there.
+
+    Where nobody can tell, it is taken to be there. Raises `RunError` if no answer comes.
+    """
+    given, api = args.settings, args.api
+    if not given.adopt_release or api is None:
+        return given.adopt_release
+    try:
+        found = api.list("v1", "Secret", given.namespace, labelSelector=helm_releases.selector(given.release))
+    except KubeError as error:
+        raise pulumi.RunError(str(error)) from None
+    return bool(found.items) or not found.ok
 
 
 def require_deployed(status: ReleaseStatus) -> ReleaseStatus:

@@ -7,8 +7,10 @@ must lead to the same cluster whatever the current context is by then.
 
 import atexit
 import contextlib
+import inspect
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -17,6 +19,8 @@ from config.settings import ClusterSettings
 from kube import api, kubeconfig
 from kube.api import Answer, Api
 from kube.errors import KubeError, NoKubectlError
+
+_HAS_UPSERT: Final = "upsert_existing_objects" in inspect.signature(kubernetes.ProviderArgs).parameters
 
 
 class Cluster:
@@ -52,12 +56,14 @@ class Cluster:
     def _nodes(self) -> Answer:
         return self.api.list("v1", "Node") if self.api else Answer(0, {})
 
-    def provider(self, name: str, account: str = "") -> kubernetes.Provider:
+    def provider(self, name: str, account: str = "", take_over: bool = False) -> kubernetes.Provider:
         """Return a provider that works with the user's own rights or, if given, does everything as `account`.
 
         An account is a user's name, such as `system:serviceaccount:<namespace>:<name>`. The user must be allowed to
-        impersonate it, which cluster administrators are.
+        impersonate it, which cluster administrators are. With `take_over` it takes over what exists already, whatever
+        its version: before 4.29 each does, later ones by this option alone.
         """
+        more: dict[str, Any] = {"upsert_existing_objects": True} if take_over and _HAS_UPSERT else {}
         return kubernetes.Provider(
             name,
             kubeconfig=pulumi.Output.secret(self.kubeconfig.text(account)),
@@ -65,6 +71,7 @@ class Cluster:
             # every resource, the hub's database included (facts: failures.md section 9.3).
             cluster_identifier=self._identifier,
             enable_server_side_apply=True,
+            **more,
         )
 
 

@@ -13,12 +13,12 @@ class Tiller(pulumi.ComponentResource):
     """A service account and its cluster role binding.
 
     Outputs: `account`, the user name to impersonate (`system:serviceaccount:<namespace>:<name>`, known at once);
-    `bound`, the binding's id, known when the rights are there.
+    `bound`, the binding's id, known when the rights are there. `made` are both objects.
     """
 
     def __init__(self, name: str, args: TillerSettings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("binderhub:components:Tiller", name, None, opts)
-        self.manifests = account, binding = manifests(args)
+        account, binding = manifests(args)
         made = KubernetesObject(name, account, pulumi.ResourceOptions(parent=self))
         bound = KubernetesObject(
             name,
@@ -27,12 +27,12 @@ class Tiller(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, depends_on=[made], delete_before_replace=True),
         )
         self.account = f"system:serviceaccount:{args.namespace}:{args.name}"
-        self.bound = bound.id
+        self.bound, self.made = bound.id, [made, bound]
         self.register_outputs({"account": self.account, "bound": self.bound})
 
 
 def manifests(args: TillerSettings) -> list[dict[str, Any]]:
-    """Return the account and its binding as the API takes them: previews ask about them before they are made.
+    """Return the account and its binding as the API takes them.
 
     The binding's name ends in the role unless that is the usual one. A binding's role can never change, and the preview
     of a replacement under the same name fails in the provider ("cannot change roleRef", seen with pulumi-kubernetes

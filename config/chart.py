@@ -1,15 +1,18 @@
-"""Which chart is installed: the published one at its pinned version, or one from the disk."""
+"""Which chart is installed, the published one at its pinned version or one from the disk, and with which hub."""
 
 import hashlib
 import os
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from config import versions
 from config.errors import InvalidValue
 from config.reader import Reader
 from kube import yaml
+from kube.nested import get
 
 # Next: https://hub.jupyter.org/helm-chart/ (row "binderhub", development releases; there is no stable release).
 CHART_NAME: Final = "binderhub"
@@ -24,12 +27,22 @@ class Chart:
     `reference` is what Helm is given: a name within `repository`, or (`repository` is "") a path relative to the
     program's folder, so that two machines show no diff. `digest` is "" for a published chart, whose version says all;
     for one from the disk it tells edited templates apart, which Helm's provider does not notice by itself.
+    `jupyterhub` is the version of JupyterHub that it brings, "" if that is not known.
     """
 
     reference: str
     version: str
     repository: str
     digest: str
+    jupyterhub: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubImage:
+    """The hub's image: the Helm values that name it (none for the chart's own), and the JupyterHub in it, if known."""
+
+    values: Mapping[str, str]
+    jupyterhub: str
 
 
 def chosen(reader: Reader, folder: Path) -> Chart:
@@ -46,7 +59,30 @@ def chosen(reader: Reader, folder: Path) -> Chart:
 
 def published(version: str = "") -> Chart:
     """Return the published chart, at `version` or at the pin."""
-    return Chart(reference=CHART_NAME, version=version or CHART_VERSION, repository=CHART_REPOSITORY, digest="")
+    version = version or CHART_VERSION
+    hub = versions.in_chart(version)
+    return Chart(reference=CHART_NAME, version=version, repository=CHART_REPOSITORY, digest="", jupyterhub=hub)
+
+
+def hub_image(reader: Reader, chart: Chart, own_values: Mapping[str, Any]) -> HubImage:
+    """Return the image of the hub: the one that a stack names, in its setting or its own Helm values, else ours.
+
+    Ours is a later one than the chart's, with known holes mended, where one is known to fit that chart.
+    """
+    image = reader.value("hubImage")
+    name, tag = (get(own_values, f"jupyterhub.hub.image.{part}") for part in ("name", "tag"))
+    if image and (name or tag):
+        reader.refuse(
+            "hubImage", image, "no image of the hub in the values file beside it", "pulumi config rm hubImage"
+        )
+    if image:
+        name, _, tag = image.rpartition(":")
+        return HubImage(values={"name": name, "tag": tag}, jupyterhub=versions.in_image(image))
+    if tag:
+        return HubImage(values={}, jupyterhub=versions.in_image(f"{name or versions.HUB_IMAGE}:{tag}"))
+    if raised := versions.RAISED.get(chart.jupyterhub, "") if not name else "":
+        return HubImage(values={"tag": raised}, jupyterhub=versions.in_image(f"{versions.HUB_IMAGE}:{raised}"))
+    return HubImage(values={}, jupyterhub=chart.jupyterhub)
 
 
 def local(path: str, folder: Path) -> Chart:
@@ -61,6 +97,7 @@ def local(path: str, folder: Path) -> Chart:
     try:
         about = yaml.load(_chart_yaml(place), place)
         name, version = about["name"], about["version"]
+        hub = get(yaml.load(_chart_yaml(place, "charts/jupyterhub/"), place), "appVersion")
     except (OSError, EOFError, tarfile.TarError, KeyError, TypeError, ValueError):
         raise InvalidValue(f"a Helm chart (.tgz or folder with a Chart.yaml); {place} is none") from None
     if name != CHART_NAME:
@@ -68,14 +105,19 @@ def local(path: str, folder: Path) -> Chart:
     reference = os.path.relpath(place, folder)
     if not reference.startswith(os.pardir):
         reference = f"{os.curdir}{os.sep}{reference}"  # Helm takes a bare name for a chart of a repository
-    return Chart(reference=reference, version=str(version), repository="", digest=_digest(place))
+    return Chart(
+        reference=reference, version=str(version), repository="", digest=_digest(place), jupyterhub=str(hub or "")
+    )
 
 
-def _chart_yaml(place: Path) -> bytes:
+def _chart_yaml(place: Path, below: str = "") -> bytes:
+    """Return the Chart.yaml of a chart, or of one `below` it, which need not be there."""
     if place.is_dir():
-        return (place / "Chart.yaml").read_bytes()
+        file = place / below / "Chart.yaml"
+        return b"" if below and not file.is_file() else file.read_bytes()
     with tarfile.open(place) as archive:
-        found = archive.extractfile(f"{CHART_NAME}/Chart.yaml")
+        name = f"{CHART_NAME}/{below}Chart.yaml"
+        found = None if below and name not in archive.getnames() else archive.extractfile(name)
         return found.read() if found else b""
 
 

@@ -5,13 +5,26 @@ A BinderHub names every image `<prefix><slug>:<commit>`. Source of the rules: Bi
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from config.keys import PROJECT
 from config.reader import Reader
-from config.registries import ANY, DOCKER_HUB, ECR, ECR_REASON, TYPES, fits, is_host, type_of
+from config.registries import (
+    ANY,
+    DOCKER_HUB,
+    ECR,
+    ECR_REASON,
+    TYPES,
+    Finding,
+    Registry,
+    fits,
+    is_host,
+    type_of,
+)
 from kube import yaml
+from kube.nested import get
 
 # 255 is the registry's limit for prefix and slug; below 75 characters the slug no longer names its repository.
 LONGEST: Final = 180
@@ -66,6 +79,27 @@ def problem(prefix: str, *, registry_type: str = "", host: str = "") -> tuple[st
     )
     expected = next((expected for failed, expected in checks if failed), "")
     return (expected, rules.prefix(own_host)) if expected else None
+
+
+def findings(prefix: str, registry: Registry, is_set: bool) -> list[Finding]:
+    """List what is wrong with a stack's prefix; `is_set` tells whether the stack itself names the registry's type."""
+    if bad := problem(prefix, registry_type=registry.type, host=registry.host):
+        meant = "" if is_set or problem(prefix) else type_of(split_host(prefix)[0])
+        command = f"pulumi config set registry {meant}" if meant else f"pulumi config set imagePrefix {bad[1]}"
+        return [("imagePrefix", prefix, bad[0], command)]
+    return []
+
+
+def refuse_loopback(reader: Reader, prefix: str, builder: str, own_values: Mapping[str, Any]) -> None:
+    """Refuse a registry on `localhost` but where binder and the builder are on the node's own network."""
+    is_loopback = re.fullmatch(r"localhost|127\.[0-9.]+", split_host(prefix)[0].partition(":")[0])
+    host_network = get(own_values, "extraPodSpec.hostNetwork") is True
+    if is_loopback and not (builder == "host" and host_network) and not reader.is_refused("imagePrefix"):
+        expected = (
+            "a registry that pods reach, too: in binder's pod and in the builder's, localhost is the pod itself; "
+            "it is the node with builder host and, in the values file, extraPodSpec.hostNetwork: true"
+        )
+        reader.refuse("imagePrefix", prefix, expected, f"pulumi config set imagePrefix {TYPES['local'].prefix()}")
 
 
 def warnings(prefix: str) -> list[str]:

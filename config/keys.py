@@ -5,14 +5,17 @@ several things at once, and `settings.py` and `values.py` know them by name. `de
 two profiles, as the user would write them; "" is "not set", and then the chart's own default holds.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from config import registries, types
+from config import registries, types, versions
+from config.applications import repositories
 from config.types import ValueType
 
 PROJECT: Final = "binderhub"
+PROFILES: Final = ("dev", "prod")
 TOKEN_KEYS: Final = ("apiToken", "proxyToken", "cookieSecret", "cryptKey", "buildTokenSecret")
 # JupyterHub's names of the OAuth authenticators, each with the class that its settings go to.
 AUTHENTICATORS: Final = {
@@ -22,8 +25,14 @@ AUTHENTICATORS: Final = {
     "globus": "GlobusOAuthenticator",
     "generic-oauth": "GenericOAuthenticator",
 }
+# Pulumi refuses a value under such a name that is none of a few words, unless the command says what it is
+# (`looksLikeSecret` in its command line).
+_TAKEN_FOR_SECRET: Final = re.compile("pass|pwd|secret|token", re.IGNORECASE)
 _SINGLEUSER: Final = "jupyterhub.singleuser"
-_PROVIDERS: Final = ("GitHubRepoProvider", "GitRepoProvider", "GitLabRepoProvider")
+REPOSITORIES: Final = ValueType("list of repositories", repositories.read)
+# Of the chart's own default, 2024.07.0, an image whose first push failed is never pushed: a wrong password spoils a
+# repository for good (jupyterhub/repo2docker#1463, mended in 2025.12.0).
+_REPO2DOCKER: Final = "quay.io/jupyterhub/repo2docker:2025.12.0"
 
 
 def qualified(name: str) -> str:
@@ -31,12 +40,21 @@ def qualified(name: str) -> str:
     return name if ":" in name else f"{PROJECT}:{name}"
 
 
+def set_command(name: str, value: str = "", *, secret: bool = False, path: bool = False) -> str:
+    """Return the command that sets a key, or at a `path` a part of one; `value` is as the shell takes it."""
+    taken = "--plaintext " if _TAKEN_FOR_SECRET.search(name) else ""
+    flags = ("--secret " if secret else taken) + ("--path " if path else "")
+    quoted = f"'{name}'" if "[" in name else name
+    return f"pulumi config set {flags}{quoted}" + (f" {value}" if value else "")
+
+
 @dataclass(frozen=True)
 class Key:
     """One config key.
 
-    `what` says what it is for and `example` shows a value; a `secret` one must come encrypted, and a `required` one
-    must be there. `part` is, for a map, which part the example sets.
+    `what` says what it is for and `example` shows a value; a `secret` one must come encrypted, one of `either` may,
+    since Pulumi takes it for a secret, and a `required` one must be there. `part` is, for a map, which part the example
+    sets.
     """
 
     name: str
@@ -47,6 +65,7 @@ class Key:
     prod: str | None = None
     paths: tuple[str, ...] = ()
     secret: bool = False
+    either: bool = False
     required: bool = False
     part: str = ""
 
@@ -58,10 +77,7 @@ class Key:
     @property
     def command(self) -> str:
         """The command that sets it."""
-        flags = ("--secret " if self.secret else "") + ("--path " if self.part else "")
-        name = f"'{self.name}{self.part}'" if "[" in self.part else self.name + self.part
-        value = "" if self.secret else f" {self.example}"
-        return f"pulumi config set {flags}{name}{value}"
+        return set_command(self.name + self.part, self.example, secret=self.secret, path=bool(self.part))
 
     def default(self, profile: str) -> str:
         """Return the default of a profile, as the user would write it; "" for none."""
@@ -75,14 +91,15 @@ GROUPS: Final[dict[str, tuple[Key, ...]]] = {
         Key("registryHost", "Host of the registry, as a check: the image prefix must begin with it", "registry.example.org"),
         Key("registryUsername", "User of the registry that images are pushed with", "my-docker-id"),
         Key("registryPassword", "Password or, better, access token of that user; for Google the JSON key", type=types.PASSWORD, secret=True),
-        Key("registryTokenUrl", "Address of the registry's token server", "https://registry.example.org/v2/token?service="),
+        Key("registryTokenUrl", "Address of the registry's token server", "'https://registry.example.org/v2/token?service=registry.example.org'", either=True),
         Key("privateImages", "Give the registry's login to the nodes too, to pull private images", "true", types.BOOLEAN, "false"),
         Key("sharedImagePrefix", "This stack shares images with another on purpose", "true", types.BOOLEAN, "false"),
     ),
     "Release and cluster": (
-        Key("profile", "Which defaults hold: dev or prod; prod for a stack of that name", "prod", types.choice("dev", "prod")),
-        Key("release", "Name of the Helm release", "binderhub", types.RELEASE_NAME, "binderhub"),
-        Key("namespace", "Namespace of the release; the release's name if unset", "binderhub", types.NAMESPACE),
+        Key("profile", "Which defaults hold: dev or prod; a stack of such a name need not say it, any other must", "prod", types.choice(*PROFILES)),
+        Key("release", "Name of the Helm release", "binderhub", types.OWN_RELEASE, "binderhub"),
+        Key("namespace", "Namespace of the release; the release's name if unset", "binderhub", types.OWN_NAMESPACE),
+        Key("existingNamespace", "The namespace is somebody else's: it is used as it is, and never deleted", "true", types.BOOLEAN, "false"),
         Key("chart", "Path of a chart (.tgz or folder) in place of the published one", "charts/binderhub.tgz"),
         Key("chartVersion", "Version of the published chart in place of the pinned one", "1.0.0-0.dev.git.3958.haf9ca8b1"),
         Key("valuesFile", "A YAML file of Helm values, merged over the program's", "values-dev.yaml"),
@@ -92,7 +109,7 @@ GROUPS: Final[dict[str, tuple[Key, ...]]] = {
         # Our own LoadBalancer Services are what browsers reach (see address.py), and the chart's own are inside.
         Key("exposure", "How browsers reach the hub", "loadbalancer", types.choice(loadbalancer="ClusterIP"), "loadbalancer", paths=("service.type", "jupyterhub.proxy.service.type")),
         Key("addressTimeout", "Seconds to wait for each external address", "300", types.whole(5, 86_400, "seconds"), "300", "900"),
-        Key("adoptRelease", "Take over a release of this name that another stack or user made", "true", types.BOOLEAN, "false"),
+        Key("adoptRelease", "Take over a release of this name that another stack or user made, and what else is there of those names", "true", types.BOOLEAN, "false"),
         Key("skipServerChecks", "Leave out the preview's check of chart and cluster", "true", types.BOOLEAN, "false"),
         Key("protect", "Refuse to delete or replace the release and its namespace", "true", types.BOOLEAN, "false", "true"),
         Key("tiller", "The account that installs: a map of namespace, name, binding, role", "cluster-admin", types.MAP, part=".role"),
@@ -116,8 +133,8 @@ GROUPS: Final[dict[str, tuple[Key, ...]]] = {
         Key("rateLimit", "Launches by API for each address and period; 0 is no limit", "10", types.whole(0, 100_000, "launches"), "10", paths=("config.RateLimiter.limit",)),
         Key("ratePeriod", "Seconds of that period", "3600", types.whole(1, 604_800, "seconds"), "3600", paths=("config.RateLimiter.period_seconds",)),
         Key("githubToken", "A GitHub access token; without one, GitHub answers 60 times an hour", type=types.PASSWORD, secret=True, paths=("config.GitHubRepoProvider.access_token",)),
-        Key("allowedRepositories", "Only these may be launched", "'^my-org/.*'", types.REGEXES, paths=tuple(f"config.{p}.allowed_specs" for p in _PROVIDERS), part="[0]"),
-        Key("bannedRepositories", "These may not be launched", "'^bad/.*'", types.REGEXES, paths=tuple(f"config.{p}.banned_specs" for p in _PROVIDERS), part="[0]"),
+        Key("allowedRepositories", "Only these may be launched, of every provider", "'github.com/my-org/*'", REPOSITORIES, part="[0]"),
+        Key("bannedRepositories", "These may not be launched", "'github.com/bad/*'", REPOSITORIES, part="[0]"),
         Key("bannedNetworks", "Networks that may not launch, with a label for the log", "abuse", types.NETWORKS, paths=("config.BinderHub.ban_networks",), part='["198.51.100.0/24"]'),
         Key("corsOrigin", "Origin of other pages that may launch", "https://example.org", types.ORIGIN, paths=("config.BinderHub.cors_allow_origin", "jupyterhub.hub.config.BinderSpawner.cors_allow_origin")),
     ),
@@ -125,12 +142,13 @@ GROUPS: Final[dict[str, tuple[Key, ...]]] = {
         Key("builder", "What builds images on the nodes; auto is host where they run Docker, else dind", "dind", types.choice("dind", "pink", "host", "auto"), "dind", paths=("imageBuilderType",)),
         # Not on and off, which YAML takes for true and false.
         Key("imageCleaner", "Removes old images from the builder: cordon (takes no new pods meanwhile), nocordon, none", "nocordon", types.choice("cordon", "nocordon", "none"), "none", "cordon"),
-        Key("repo2dockerImage", "Image of repo2docker", "quay.io/jupyterhub/repo2docker:2024.07.0", types.IMAGE, paths=("config.KubernetesBuildExecutor.build_image",)),
+        Key("repo2dockerImage", "Image of repo2docker", _REPO2DOCKER, types.IMAGE, _REPO2DOCKER, paths=("config.KubernetesBuildExecutor.build_image",)),
         Key("buildNodeSelector", "Labels of the nodes for builds", "builds", types.LABELS, paths=("config.KubernetesBuildExecutor.node_selector",), part=".pool"),
     ),
     "Hub": (
-        Key("hubDatabase", "Where the hub keeps its database: memory (lost on a restart) or volume", "volume", types.choice(memory="sqlite-memory", volume="sqlite-pvc"), "memory", "volume", ("jupyterhub.hub.db.type",)),
+        Key("hubDatabase", "Where the hub keeps its database: memory (a restart loses it, and ends all servers) or volume", "volume", types.choice(memory="sqlite-memory", volume="sqlite-pvc"), "memory", "volume", ("jupyterhub.hub.db.type",)),
         Key("hubStorageClass", "Storage class of that volume; the cluster's default if unset", "standard", types.OBJECT_NAME, paths=("jupyterhub.hub.db.pvc.storageClassName",)),
+        Key("hubImage", "Image of the hub; a later one than the chart's where that is known to fit (docs/versions.md), if unset", f"{versions.HUB_IMAGE}:4.4.0", types.IMAGE),
         Key("coreNodeSelector", "Labels of the nodes for hub, proxy and binder", "core", types.LABELS, paths=("nodeSelector", "jupyterhub.hub.nodeSelector", "jupyterhub.proxy.chp.nodeSelector"), part=".pool"),
         Key("userScheduler", "A scheduler of its own that packs users' servers", "true", types.BOOLEAN, "false", "true", ("jupyterhub.scheduling.userScheduler.enabled",)),
     ),
@@ -139,7 +157,7 @@ GROUPS: Final[dict[str, tuple[Key, ...]]] = {
         Key("oauthClientId", "Client id that the OAuth service gave", "0123456789abcdef"),
         Key("oauthClientSecret", "Client secret that the OAuth service gave", type=types.PASSWORD, secret=True),
         Key("allowedUsers", "Who may log in; [\"*\"] is everybody that the service knows", "alice", types.NAMES, part="[0]"),
-        Key("authenticatorConfig", "Further settings of the authenticator, such as authorize_url", "https://login.example.org/authorize", types.MAP, part=".authorize_url"),
+        Key("authenticatorConfig", "Further settings of the authenticator, such as token_url", "https://login.example.org/token", types.MAP, part=".token_url", either=True),
     ),
     "Tokens": (
         Key("rotation", "A number; with another one, all five tokens are replaced", "2", types.whole(0, 999_999), "1"),
@@ -166,5 +184,7 @@ def required_secrets(config: Mapping[str, Any]) -> tuple[str, ...]:
 def placeholder(path: str, config: Mapping[str, Any]) -> str:
     """Return a text that passes the checks of the secret at `path`, for rehearsals: it opens nothing."""
     rules = registries.TYPES.get(str(config.get(f"{PROJECT}:registry")), registries.ANY)
+    if path == f"{PROJECT}:registryTokenUrl":
+        return rules.token_url or "https://registry.example.org/token"
     google = rules.username == registries.JSON_KEY_USER
     return '{"type": "placeholder"}' if google and path == f"{PROJECT}:registryPassword" else "0" * 64

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.errors import InvalidValue, Problem
-from config.keys import BY_NAME, KEYS, PROJECT, Key, qualified
-from config.types import Secret, ValueType
+from config.keys import BY_NAME, KEYS, PROJECT, Key, qualified, set_command
+from config.types import Secret, ValueType, hidden
 
 
 @dataclass
@@ -22,6 +22,8 @@ class Reader:
     secrets: Collection[str]
     profile: str = "dev"
     problems: list[Problem] = field(default_factory=list)
+    # Secrets that ended in newlines, which files end in and no login takes: they are left out.
+    trimmed: set[str] = field(default_factory=set)
 
     def tell(self, name: str, shown: str, expected: str, example: str = "") -> None:
         """Keep a problem.
@@ -41,7 +43,10 @@ class Reader:
         return any(problem.key == qualified(name) for problem in self.problems)
 
     def value(self, name: str) -> Any:
-        """Return a key's value or its default, as its type reads it or as a `Secret`; None if there is neither."""
+        """Return a key's value or its default, as its type reads it or as a `Secret`; None if there is neither.
+
+        Of a key that may come either way, each text of an encrypted value is a `Secret`.
+        """
         key = BY_NAME[qualified(name)]
         given = self.config.get(key.full)
         text = "" if given is None else given if isinstance(given, str) else json.dumps(given)
@@ -49,15 +54,34 @@ class Reader:
             self.refuse(name, None, key.what[:1].lower() + key.what[1:])
         if text and self._is_misplaced(key):
             text = ""
+        if key.secret:
+            text = self.trim(name, text)
         for one in filter(None, (text, key.default(self.profile))):
-            shown = Secret(one) if key.secret else one
+            is_hidden = key.full in self.secrets and bool(text)
+            shown = Secret(one) if key.secret or is_hidden else one
             try:
                 value = key.type.read(one)
             except InvalidValue as unfit:
                 self.refuse(name, shown, str(unfit))
             else:
-                return shown if key.secret else value
+                return shown if key.secret else hidden(value) if is_hidden else value
         return None
+
+    def trim(self, name: str, text: str) -> str:
+        """Return a secret without newlines at its end, and keep that it had some."""
+        short = text.rstrip("\r\n")
+        if short != text:
+            self.trimmed.add(name)
+        return short
+
+    def warnings(self) -> list[str]:
+        """Return one line about all secrets that were trimmed, if any was."""
+        names = ", ".join(sorted(self.trimmed))
+        return [f"newlines at the end of secrets are left out: {names}"] if names else []
+
+    def is_set(self, name: str) -> bool:
+        """Whether the stack itself gives a key."""
+        return self.config.get(qualified(name)) not in (None, "")
 
     def mapping(self, name: str, parts: Mapping[str, ValueType], examples: Mapping[str, str]) -> dict[str, str]:
         """Return a map with none but known parts, each of its type; a null counts as not set."""
@@ -70,7 +94,7 @@ class Reader:
                 try:
                     parts[part].read(str(value))
                 except InvalidValue as unfit:
-                    example = f"pulumi config set --path {name}.{part} {examples[part]}"
+                    example = set_command(f"{name}.{part}", examples[part], path=True)
                     self.refuse(f"{name}.{part}", value, str(unfit), example)
         return {part: str(value) for part, value in found.items() if part in parts and value is not None}
 
@@ -90,9 +114,9 @@ class Reader:
         is_encrypted = key.full in self.secrets
         if key.secret and not is_encrypted:
             self.tell(key.full, "a secret in clear", "an encrypted value, so that it is safe in git")
-        elif is_encrypted and not key.secret:
+        elif is_encrypted and not key.secret and not key.either:
             self.tell(key.full, "an encrypted value (not shown)", "a plain one, since previews show it")
-        return key.secret != is_encrypted
+        return key.secret != is_encrypted and not key.either
 
 
 def nearest(name: str, known: Collection[str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from config.types import Secret
+from config.types import Secret, revealed
 
 DOCKER_HUB: Final = "dockerhub"
 ECR: Final = "ecr"
@@ -116,9 +116,10 @@ TYPES: Final[Mapping[str, RegistryType]] = {
         title="a registry with user and password", shape="<host>/<project>/<prefix>-", host="registry.example.org",
         note="For a registry with user and password of its own (htpasswd)."),
     "local": RegistryType(
-        title="a registry without TLS", shape="<host>:<port>/<project>/<prefix>-", host="localhost:5000",
+        title="a registry without TLS", shape="<host>:<port>/<project>/<prefix>-", host="registry.example.org:5000",
         levels=("my-project",), scheme="http", needs_login=False,
-        note="Without TLS, for a cluster to play with. The nodes' container runtime must trust it, too."),
+        note="Without TLS, for a cluster to play with. The nodes' container runtime must trust it, too, and pods must "
+        "reach it: `localhost` would be each pod's own."),
 }  # fmt: skip
 
 
@@ -127,14 +128,14 @@ class Registry:
     """Where images are pushed, as the stack says it.
 
     `type` is a name in `TYPES`. `host`, if given, is bare (no scheme, no path) and must be the image prefix's own.
-    `private` also gives the login to the nodes that pull.
+    `private` also gives the login to the nodes that pull. `token_url` may come encrypted.
     """
 
     type: str = DOCKER_HUB
     host: str = ""
     username: str = ""
     password: Secret | None = None
-    token_url: str = ""
+    token_url: str | Secret = ""
     private: bool = False
 
 
@@ -152,7 +153,7 @@ def registry_values(registry: Registry, prefix_host: str) -> dict[str, Any]:
     url = "" if registry.type == DOCKER_HUB else f"{rules.scheme}://{prefix_host}"
     login = {"username": rules.username or registry.username or _NO_LOGIN, "password": registry.password or _NO_LOGIN}
     binder = {"registry_class": rules.registry_class} if rules.registry_class else {}
-    application = {"url": url} if rules.app_url else {}
+    application: dict[str, Any] = {"url": url} if rules.app_url else {}
     if token_url := registry.token_url or rules.token_url.format(host=prefix_host):
         application["token_url"] = token_url
     values: dict[str, Any] = {
@@ -211,10 +212,10 @@ def _password_problem(registry: Registry, rules: RegistryType, _: str) -> Findin
 
 
 def _token_problem(registry: Registry, rules: RegistryType, prefix_host: str) -> Finding | None:
-    url, setting = registry.token_url, "registryTokenUrl"
+    url, setting = revealed(registry.token_url), "registryTokenUrl"
     if rules.token_setting == "forbidden":
         expected = f"no token address: with {rules.title} it is known, or there is none"
-        return (setting, url, expected, f"pulumi config rm {setting}") if url else None
+        return (setting, registry.token_url, expected, f"pulumi config rm {setting}") if url else None
     if rules.registry_class:
         expected = "the token of an account at Google's metadata server"
         example, good = rules.token_url, re.escape(METADATA_SERVER) + r"[^\s/<>]+/token"
@@ -224,7 +225,8 @@ def _token_problem(registry: Registry, rules: RegistryType, prefix_host: str) ->
         example, good = f"https://{host}/v2/token?service={host}", r"https?://[^\s<>/]+/[^\s<>]*"
     if re.fullmatch(good, url) or (not url and rules.token_setting == "optional"):
         return None
-    return setting, url or None, expected, f"pulumi config set {setting} '{example}'"
+    # Without the flag, Pulumi takes it for a secret and refuses.
+    return setting, registry.token_url or None, expected, f"pulumi config set --plaintext {setting} '{example}'"
 
 
 def type_of(host: str) -> str:

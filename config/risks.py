@@ -5,11 +5,12 @@ Each risk has a name. A stack accepts one with a reason that stays in its file, 
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from config import types
+from config import types, versions
 from config.reader import Reader
 from kube.nested import get
 
@@ -17,6 +18,9 @@ from kube.nested import get
 _PRIVATE: Final = [
     ipaddress.IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.169.254/32")
 ]
+
+# Annotations by which ingress controllers keep a visitor at one pod.
+_KEEPS_VISITORS: Final = re.compile("affinity|sticky|persistence", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,22 @@ RISKS: Final = (
         "the right name, as the refusal shows it",
     ),
     Risk(
+        "olderHub",
+        "previews refuse an older JupyterHub than its database is of, which would not start",
+        "put the copy of the database back that the hub left on the volume: see [the runbook](recovery.md)",
+    ),
+    Risk(
+        "unreadableCode",
+        "code in extraConfig that the application cannot read stops it as it starts, so what is no Python is refused",
+        "Python that the hub's own can read, as the refusal shows it",
+    ),
+    Risk(
+        "knownHoles",
+        "the hub's JupyterHub has known holes: see [the table of versions](versions.md)",
+        f"pulumi config set hubImage {versions.HUB_IMAGE}:4.4.0",
+        grave=False,
+    ),
+    Risk(
         "anyOrigin",
         "every page on the internet may launch with its visitors' browsers",
         "pulumi config set corsOrigin https://example.org",
@@ -198,16 +218,40 @@ def accepted(reader: Reader) -> dict[str, str]:
     return reader.mapping("acceptedRisks", dict.fromkeys(NAMES, types.REASON), dict.fromkeys(NAMES, '"why"'))
 
 
+def acceptance(name: str) -> str:
+    """Return the command that accepts a risk."""
+    return f'pulumi config set --path acceptedRisks.{name} "why"'
+
+
 def refuse(reader: Reader, facts: Facts, reasons: Mapping[str, str]) -> list[str]:
     """Refuse grave risks that nobody accepted, and return the others as warnings."""
     warnings = []
     for risk in RISKS:
         if risk.name in reasons or not (facts.serious or risk.everywhere) or not risk.there(facts):
             continue
-        acceptance = f'pulumi config set --path acceptedRisks.{risk.name} "why"'
         if risk.grave and facts.serious:
             shown, expected = f"a risk that nobody accepted: {risk.why}", "a safer setting, or the reason why not"
-            reader.tell(f"acceptedRisks.{risk.name}", shown, expected, f"{risk.remedy}\n      or accept: {acceptance}")
+            reader.tell(
+                f"acceptedRisks.{risk.name}",
+                shown,
+                expected,
+                f"{risk.remedy}\n      or accept: {acceptance(risk.name)}",
+            )
         else:
-            warnings.append(f"{risk.name}: {risk.why}; {risk.remedy}, or accept it: {acceptance}")
+            warnings.append(f"{risk.name}: {risk.why}; {risk.remedy}, or accept it: {acceptance(risk.name)}")
     return warnings
+
+
+def refuse_ways_around(reader: Reader, values: Mapping[str, Any]) -> None:
+    """Refuse several binders with a login where a way in of the user's own does not keep a visitor at one of them.
+
+    Each signs its cookies with a secret of its own, and takes none from us: at another one, a login ends with a 403.
+    Our Service keeps visitors by their address; an ingress goes past it, and what keeps them there is an annotation.
+    """
+    notes = [*(get(values, "ingress.annotations") or {}), *(get(values, "service.annotations") or {})]
+    keeps = {"ingress": any(_KEEPS_VISITORS.search(str(note)) for note in notes), "httpRoute": False}
+    for way in (way for way in keeps if get(values, f"{way}.enabled") is True and not keeps[way]):
+        found = f"{reader.value('replicas')}, with a login and {way} in the values file"
+        annotation = "nginx.ingress.kubernetes.io/affinity: cookie"
+        expected = f"1, or an ingress that keeps a visitor at one, as by {annotation}: each binder signs its own logins"
+        reader.tell("replicas", found, expected, "pulumi config set replicas 1")

@@ -12,12 +12,13 @@ from typing import Any, Final
 import pulumi
 from pulumi.runtime import config as runtime
 
-from config import chart, image_prefix, registries, risks, traits, types, values_file
+from config import chart, image_prefix, registries, risks, types, values_file, versions
+from config.applications import traits
 from config.errors import Problem, SettingsError
-from config.keys import AUTHENTICATORS, KEYS, PROJECT, TOKEN_KEYS
+from config.keys import AUTHENTICATORS, KEYS, PROFILES, PROJECT, REPOSITORIES, TOKEN_KEYS, set_command
 from config.reader import Reader
 from config.types import Secret
-from kube.nested import at
+from kube.nested import at, get
 
 __all__ = ["PROJECT", "TOKEN_KEYS", "Problem", "Secret", "Settings", "SettingsError", "load", "read"]
 
@@ -88,11 +89,13 @@ class Settings:
     registry: registries.Registry
     release: str
     namespace: str
+    hub_image: chart.HubImage
     chart: chart.Chart
     timeout: int
     address_timeout: int
     protect: bool
     adopt_release: bool
+    existing_namespace: bool
     skip_server_checks: bool
     labels: Mapping[str, str]
     image_cleaner: str
@@ -129,22 +132,26 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
     """
     reader = Reader(config, secrets)
     reader.unknown_keys()
-    reader.profile = reader.value("profile") or ("prod" if stack == "prod" else "dev")
+    reader.profile = _profile(reader, stack)
     release = reader.value("release")
     namespace = reader.value("namespace") or release
     prefix = reader.value("imagePrefix") or ""
     accepted = risks.accepted(reader)
+    own_values = values_file.own_values(reader, folder, accepted)
+    which = chart.chosen(reader, folder)
     settings = Settings(
         stack=stack,
         image_prefix=prefix,
         registry=_registry(reader, prefix),
         release=release,
         namespace=namespace,
-        chart=chart.chosen(reader, folder),
+        chart=which,
+        hub_image=chart.hub_image(reader, which, own_values),
         timeout=reader.value("timeout"),
         address_timeout=reader.value("addressTimeout"),
         protect=reader.value("protect"),
         adopt_release=reader.value("adoptRelease"),
+        existing_namespace=reader.value("existingNamespace"),
         skip_server_checks=reader.value("skipServerChecks"),
         labels=reader.value("labels") or {},
         image_cleaner=reader.value("imageCleaner"),
@@ -161,16 +168,22 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
             login_timeout=reader.value("loginTimeout"),
         ),
         options=_options(reader),
-        own_values=values_file.own_values(reader, folder, own_names="unknownConfig" in accepted),
+        own_values=own_values,
         accepted_risks=accepted,
     )
+    image_prefix.refuse_loopback(reader, prefix, settings.options["builder"], own_values)
+    if settings.login and settings.options["replicas"] > 1:
+        risks.refuse_ways_around(reader, own_values)
     facts = risks.Facts(
         serious=settings.protect or reader.profile == "prod",
         login=settings.login is not None,
         options=settings.options,
         hub=settings.own_values.get("jupyterhub"),
     )
-    warnings = [*image_prefix.warnings(prefix), *risks.refuse(reader, facts, accepted)]
+    warnings = [*image_prefix.warnings(prefix), *risks.refuse(reader, facts, accepted), *reader.warnings()]
+    hub = versions.Hub(login=facts.login, values=get(facts.hub, "hub"))
+    if "knownHoles" not in accepted and (holes := versions.holes(settings.hub_image.jupyterhub, hub)):
+        warnings.append(f"knownHoles: {holes}, or accept it: {risks.acceptance('knownHoles')}")
     if prefix and not reader.value("sharedImagePrefix"):
         image_prefix.refuse_clashes(reader, prefix, stack, folder)
     if reader.problems:
@@ -179,6 +192,20 @@ def read(config: Mapping[str, Any], secrets: Collection[str], stack: str, folder
     if settings.login:
         warnings += traits.warnings(at(settings.login.section, settings.login.config))
     return replace(settings, warnings=tuple(warnings))
+
+
+def _profile(reader: Reader, stack: str) -> str:
+    """Return whose defaults hold. By its name a stack is `dev` or `prod`; any other must say it.
+
+    Else one named `production` would have the defaults for play, unprotected and with its database in memory.
+    """
+    given = reader.value("profile") or (stack if stack in PROFILES else "")
+    if not given and not reader.is_refused("profile"):
+        expected = (
+            f"dev (to play) or prod (keeps people's work), since the name {stack} does not tell which defaults hold"
+        )
+        reader.refuse("profile", None, expected)
+    return given or "dev"
 
 
 def _registry(reader: Reader, prefix: str) -> registries.Registry:
@@ -193,8 +220,7 @@ def _registry(reader: Reader, prefix: str) -> registries.Registry:
     findings = registries.registry_problems(registry, image_prefix.split_host(prefix)[0])
     # For ECR no prefix is right, and one message says so.
     if prefix and registry.type != registries.ECR:
-        bad = image_prefix.problem(prefix, registry_type=registry.type, host=registry.host)
-        findings += [("imagePrefix", prefix, bad[0], f"pulumi config set imagePrefix {bad[1]}")] if bad else []
+        findings += image_prefix.findings(prefix, registry, is_set=reader.is_set("registry"))
     for name, found, expected, example in findings:
         if not reader.is_refused(name):
             reader.refuse(name, found, expected, example)
@@ -206,12 +232,16 @@ def _options(reader: Reader) -> dict[str, Any]:
 
     Refuse what contradicts itself; the cluster would, too, but only in the middle of an update.
     """
-    read = {key.name: reader.value(key.name) for key in KEYS if key.paths}
+    read = {key.name: reader.value(key.name) for key in KEYS if key.paths or key.type is REPOSITORIES}
     options = {name: value for name, value in read.items() if value is not None}
     for low, high in _ORDERED:
         least, most = options.get(low), options.get(high)
-        if least is not None and most is not None and types.amount(least) > types.amount(most):
+        if least is None or most is None or types.amount(least) <= types.amount(most):
+            continue
+        if reader.is_set(low):
             reader.refuse(low, least, f"no more than {high}, which is {most}", f"pulumi config set {low} {most}")
+        else:
+            options[low] = most  # nobody asked for more
     return options
 
 
@@ -235,13 +265,15 @@ def _login(reader: Reader, accepted: Collection[str]) -> LoginSettings | None:
         allowed=tuple(given["allowedUsers"] or ()),
         config=given["authenticatorConfig"] or {},
     )
-    for finding in traits.problems(at(login.section, login.config), "unknownConfig" in accepted):
+    further = at(login.section, types.revealed(login.config))
+    for finding in (*traits.problems(further, "unknownConfig" in accepted), *traits.misfits(further)):
         place, expected, example = (text.replace(login.section, "authenticatorConfig") for text in finding)
-        reader.tell(place, "an unknown name", expected, example)
+        reader.tell(place, "an unknown name or another sort of value", expected, example)
     for name in ("authorize_url", "token_url", "userdata_url") if authenticator == "generic-oauth" else ():
         if not login.config.get(name):
-            example = f"pulumi config set --path authenticatorConfig.{name} https://login.example.org/{name}"
-            reader.refuse(f"authenticatorConfig.{name}", None, "an address of the OAuth service", example)
+            place = f"authenticatorConfig.{name}"
+            example = set_command(place, f"https://login.example.org/{name.removesuffix('_url')}", path=True)
+            reader.refuse(place, None, "an address of the OAuth service", example)
     return login
 
 

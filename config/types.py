@@ -7,7 +7,7 @@ raises `InvalidValue`, which carries what is expected; it never quotes what it g
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +32,24 @@ class Secret:
 
     def __repr__(self) -> str:
         return "***"
+
+
+def hidden(value: Any) -> Any:
+    """Return a value with a `Secret` in place of each text in it; names in maps stay."""
+    if isinstance(value, dict):
+        return {key: hidden(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [hidden(below) for below in value]
+    return Secret(value) if isinstance(value, str) else value
+
+
+def revealed(value: Any) -> Any:
+    """Return a value with the text of each `Secret` in it, for a check."""
+    if isinstance(value, Mapping):
+        return {key: revealed(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [revealed(below) for below in value]
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 @dataclass(frozen=True)
@@ -73,7 +91,7 @@ def whole(low: int, high: int, unit: str = "") -> ValueType:
     """
 
     def read(text: str) -> int:
-        if not re.fullmatch(r"-?\d{1,9}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"-?[0-9]{1,9}", text) or not low <= int(text) <= high:
             raise InvalidValue(f"a whole number{f' of {unit}' if unit else ''} from {low} to {high}")
         return int(text)
 
@@ -82,7 +100,7 @@ def whole(low: int, high: int, unit: str = "") -> ValueType:
 
 def cpus(text: str) -> float:
     """Read a number of CPUs; the chart refuses texts such as 500m."""
-    if not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) or not 0.01 <= float(text) <= 256:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not 0.01 <= float(text) <= 256:
         raise InvalidValue("a plain number of CPUs from 0.01 to 256, such as 0.5 (not 500m)")
     return float(text)
 
@@ -106,7 +124,7 @@ def entries(
         for number, (place, entry) in enumerate(pairs, 1):
             try:
                 good = fits(place, entry)
-            except (re.error, TypeError, ValueError):
+            except (TypeError, ValueError):
                 good = False
             if not good:
                 raise InvalidValue(f"{expected}; entry {number} is none")
@@ -137,12 +155,6 @@ _RAW_LABELS: Final = entries(
 )
 # `pulumi config set --path` makes a number of what looks like one.
 LABELS: Final = ValueType("map of labels", lambda text: {key: str(one) for key, one in _RAW_LABELS.read(text).items()})
-REGEXES: Final = entries(
-    list,
-    "list of regular expressions",
-    "a list of regular expressions for <owner>/<repository>",
-    lambda _, pattern: re.compile(pattern),
-)
 NETWORKS: Final = entries(
     dict,
     "map of networks",
@@ -158,17 +170,21 @@ PASSWORD: Final = words(r"(?s:.*\S.*)", "text", "a text that is not blank")
 _TRUE_OR_FALSE: Final = words("(?i:true|false)", "", "true or false")
 BOOLEAN: Final = ValueType("`true` \\| `false`", lambda text: _TRUE_OR_FALSE.read(text).lower() == "true")
 # KubeSpawner reads these as bytes: K, M, G, T are powers of 1024, and it does not know Kubernetes' own Gi and Mi.
-MEMORY: Final = words(r"\d{1,6}(\.\d{1,3})?[KMGT]", "memory", "a number and K, M, G or T, such as 2G (not 2Gi)")
+MEMORY: Final = words(
+    r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,3})?[KMGT]",
+    "memory",
+    "a number and K, M, G or T, such as 2G (not 2Gi); more than 0",
+)
 CPU: Final = ValueType("CPUs", cpus)
 ORIGIN: Final = words(
-    r"\*|https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?",
+    r"\*|https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?",
     "origin",
     "* or a scheme and a host without a slash at the end, such as https://example.org",
 )
 IMAGE: Final = words(
     r"[a-z0-9]+([._/:-][a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
     "image",
-    "an image with a tag, such as quay.io/jupyterhub/repo2docker:2024.07.0",
+    "an image with a tag, such as quay.io/jupyterhub/repo2docker:2025.12.0",
 )
 OBJECT_NAME: Final = words(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", "name", "lower case letters, digits, '-' and '.'")
 
@@ -181,6 +197,21 @@ def _label_name(longest: int) -> ValueType:
 # Helm's own limit: helm.sh/helm/v3/pkg/chartutil/validate_name.go (53 leaves room for suffixes in object names).
 RELEASE_NAME: Final = _label_name(53)
 NAMESPACE: Final = _label_name(63)
+
+
+def _own(name: ValueType) -> ValueType:
+    """Return a type of names without those of Kubernetes' own namespaces."""
+
+    def read(text: str) -> str:
+        if name.read(text).startswith("kube-"):
+            raise InvalidValue("a namespace of the hub's own: the program makes it, and deletes it with all in it")
+        return text
+
+    return ValueType(name.name, read)
+
+
+OWN_RELEASE: Final = _own(RELEASE_NAME)
+OWN_NAMESPACE: Final = _own(NAMESPACE)
 # RBAC names may hold colons (system:...) and dots.
 RBAC_NAME: Final = words(r"[A-Za-z0-9]([-A-Za-z0-9_.:]{0,250}[A-Za-z0-9])?", "name", "the name of a binding or a role")
 REASON: Final = words(r"(?s:.*\S.*)", "reason", "the reason, for the next reader of this file")

@@ -14,11 +14,12 @@ from typing import Any, Final
 import pulumi
 
 from config import image_prefix, keys, registries
+from config.applications import repositories
 from config.errors import Problem, SettingsError
 from config.keys import PROJECT
 from config.settings import LoginSettings, Settings
 from config.types import Secret
-from kube.nested import at, merged
+from kube.nested import at, get, merged
 
 # Container runtimes that have no Docker socket on the node.
 _NOT_DOCKER: Final = frozenset({"containerd", "cri-o"})
@@ -30,6 +31,36 @@ _LABELLED: Final = (
     "jupyterhub.proxy.labels",
     "jupyterhub.singleuser.extraLabels",
 )
+
+# Code for the hub, run last of all as it starts. With a database in memory, a hub that starts again knows of no server:
+# nobody could reach those that still run, nobody would cull them, and the launch quota would count them for ever.
+END_ORPHANS: Final = """
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from kubernetes_asyncio import client, config
+
+
+async def end_orphans():
+    config.load_incluster_config()
+    namespace = os.environ["POD_NAMESPACE"]
+    async with client.ApiClient() as connection:
+        api = client.CoreV1Api(connection)
+        left = await api.list_namespaced_pod(namespace, label_selector="component=singleuser-server")
+        for pod in left.items:
+            print(f"ending {pod.metadata.name}, of which this hub's new database knows nothing", flush=True)
+            await api.delete_namespaced_pod(pod.metadata.name, namespace)
+
+
+if c.JupyterHub.db_url == "sqlite://":
+    try:
+        # In a thread: where this runs, an event loop does already.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(asyncio.wait_for(end_orphans(), 60))).result()
+    except Exception as error:
+        print(f"servers of an earlier hub may still run: {error!r}", flush=True)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +89,9 @@ def helm_values(
         _connections(tokens, hub_url),
         registries.registry_values(settings.registry, image_prefix.split_host(settings.image_prefix)[0]),
         _ordinary(settings),
+        _repositories(settings),
         _pods(settings),
+        at("jupyterhub.hub.image", dict(settings.hub_image.values)) if settings.hub_image.values else {},
         _login(settings.login, hub_url, binder_url) if settings.login else {},
         # Last, so that the user's own win; what the program decides was refused there.
         settings.own_values,
@@ -119,6 +152,19 @@ def _ordinary(settings: Settings) -> dict[str, Any]:
     return functools.reduce(merged, (at(path, settings.options[name]) for path, name in placed), values)
 
 
+def _repositories(settings: Settings) -> dict[str, Any]:
+    """Who may be launched, in the words of every provider."""
+    providers = {"github": "GitHubRepoProvider", "gitlab": "GitLabRepoProvider"}
+    own = {name: get(settings.own_values, f"config.{provider}.hostname") for name, provider in providers.items()}
+    hosts = {name: host for name, host in own.items() if isinstance(host, str)}
+    several = {
+        "allowed_specs": repositories.allowing(settings.options.get("allowedRepositories", ()), **hosts),
+        "banned_specs": repositories.banning(settings.options.get("bannedRepositories", ()), **hosts),
+    }
+    places = [(f"config.{one}.{trait}", specs) for trait, all_of in several.items() for one, specs in all_of.items()]
+    return functools.reduce(merged, (at(place, specs) for place, specs in places), {})
+
+
 def _with_outputs(value: Any) -> Any:
     """Return a fresh copy in which secrets are outputs."""
     if isinstance(value, Mapping):
@@ -137,6 +183,8 @@ def _pods(settings: Settings) -> dict[str, Any]:
     if settings.options["replicas"] > 1:
         # One may go at a time, so that a node can always be drained.
         values["pdb"] = {"enabled": True, "maxUnavailable": 1}
+    if settings.options["hubDatabase"] == "sqlite-memory":
+        values["jupyterhub"] = {"hub": {"extraConfig": {"zz-end-orphans": END_ORPHANS}}}
     labels = [at(place, dict(settings.labels)) for place in _LABELLED if settings.labels]
     return functools.reduce(merged, labels, {**values, **_builder(settings)})
 

@@ -5,12 +5,12 @@ What is made stands between `made: NAME` and `end`, in comments; all else is wri
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from config import registries, risks
-from config.keys import GROUPS, KEYS, Key
+from config import registries, risks, versions
+from config.keys import GROUPS, KEYS, Key, set_command
 
 FOLDER: Final = Path(__file__).resolve().parent
 FILES: Final = (*sorted(FOLDER.glob("*.md")), FOLDER.parent / "Pulumi.yaml")
@@ -45,10 +45,23 @@ def _risks() -> str:
     return _table("name, what would happen, what ends it", rows)
 
 
+def _known(rows: Sequence[versions.Known]) -> str:
+    cells = [[f"`{row.version}`", row.jupyterhub or "unknown", row.source] for row in rows]
+    return _table(f"version, JupyterHub, source ({versions.LOOKED_UP})", cells)
+
+
+def _advisories() -> str:
+    rows = []
+    for one in versions.ADVISORIES:
+        known = f"before {one.fixed}" if one.since == "0" else f"{one.since} to before {one.fixed}"
+        rows.append([one.name, one.what, f"JupyterHub {known}", one.whose, one.source])
+    return _table(f"name, what, versions, whose, source ({versions.LOOKED_UP})", rows)
+
+
 def _registries() -> str:
     rows = []
     for name, rules in registries.TYPES.items():
-        commands = "<br>".join(f"`pulumi config set {command}`" for command in _commands(name, rules))
+        commands = "<br>".join(f"`{command}`" for command in _commands(name, rules))
         title = f"{rules.title[:1].upper()}{rules.title[1:]} (`{name}`)"
         rows.append([title, f"`{rules.shape}`", commands, rules.note])
     return _table("registry type, shape of the prefix, commands after `pulumi stack init dev`, what to know", rows)
@@ -57,14 +70,14 @@ def _registries() -> str:
 def _commands(name: str, rules: registries.RegistryType) -> list[str]:
     """Return what a new stack sets to use a registry of this type."""
     # Docker Hub needs no word.
-    commands = [f"registry {name}"] if name != registries.DOCKER_HUB else []
-    commands.append(f"imagePrefix {rules.prefix()}")
+    commands = [set_command("registry", name)] if name != registries.DOCKER_HUB else []
+    commands.append(set_command("imagePrefix", rules.prefix()))
     if not rules.username and rules.needs_login:
-        commands.append("registryUsername MY-USER")
+        commands.append(set_command("registryUsername", "MY-USER"))
     if rules.token_setting == "needed":
-        commands.append(f"registryTokenUrl 'https://{rules.host}/v2/token?service={rules.host}'")
+        commands.append(set_command("registryTokenUrl", f"'https://{rules.host}/v2/token?service={rules.host}'"))
     if rules.needs_login:
-        commands.append(f"--secret registryPassword{' < key.json' if rules.username else ''}")
+        commands.append(set_command("registryPassword", "< key.json" if rules.username else "", secret=True))
     return commands
 
 
@@ -86,6 +99,9 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "risks": _risks,
     "registries": _registries,
     "declarations": _declarations,
+    "charts": lambda: _known(versions.CHARTS),
+    "images": lambda: _known(versions.HUB_IMAGES),
+    "advisories": _advisories,
 }
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""Updates config/traits.json, the names that Helm values may set, from the packages that have the classes.
+"""Updates config/applications/traits.json, what Helm values may set, from the packages that have the classes.
 
 The packages are not the program's own, so they get an environment outside of the project:
 
     python3 -m venv ../traits
-    ../traits/bin/python -m pip install jupyterhub==5.3.0 jupyterhub-kubespawner oauthenticator
+    ../traits/bin/python -m pip install jupyterhub==5.3.0 jupyterhub-kubespawner oauthenticator mwoauth
+    ../traits/bin/python -m pip install jupyterhub-{firstuse,hmac,ldap,lti,native,tmp}authenticator
     ../traits/bin/python -m docs.traits
 
-A class of the file that a package has gets its bases and traits, each with the package as its source. What no package
-gives stays: names of other versions, of other authenticators, and of BinderHub, whose published package (0.1.0) is
-years older than the chart. A class that the file does not have is only named: to add it, put `"Name": {}` into the
-file and run this again. Look at the difference before you commit it.
+A class of the file that a package has gets its bases and traits, each with its kind and the package as its source. What
+no package gives stays: names of other versions, of other authenticators, and of BinderHub, whose published package
+(0.1.0) is years older than the chart; their kinds are written by hand. A class that the file does not have is only
+named: to add it, put `"Name": {}` into the file and run this again. Look at the difference before you commit it.
 """
 
 import contextlib
@@ -24,8 +25,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-FILE: Final = Path(__file__).resolve().parent.parent / "config" / "traits.json"
-MODULES: Final = ("traitlets", "jupyterhub", "kubespawner", "oauthenticator")
+FILE: Final = Path(__file__).resolve().parent.parent / "config" / "applications" / "traits.json"
+MODULES: Final = (
+    "traitlets", "jupyterhub", "kubespawner", "oauthenticator", "firstuseauthenticator", "hmacauthenticator",
+    "ldapauthenticator", "ltiauthenticator", "nativeauthenticator", "tmpauthenticator",
+)  # fmt: skip
+# Class of a trait -> its kind. What casts its values, and any other class, takes who knows what.
+KINDS: Final = {
+    "Bool": "bool", "ByteSpecification": "bytes", "Callable": "callable", "Command": "list", "Dict": "map",
+    "Float": "float", "Int": "int", "List": "list", "Set": "set", "Type": "text", "Unicode": "text",
+    **dict.fromkeys(("CBool", "CFloat", "CInt", "CUnicode", "CaselessStrEnum", "FuzzyEnum"), ""),
+}  # fmt: skip
 
 
 def classes(module: str) -> Iterator[Any]:
@@ -40,11 +50,38 @@ def classes(module: str) -> Iterator[Any]:
                     yield one
 
 
+def kind(name: str, trait: Any) -> str:
+    """Return the kind of a trait, as `config.applications.kinds` reads it; "" if a values file may hold anything."""
+    found = _kind(trait)
+    if name.endswith("_hook") and type(trait).__name__ == "Any":
+        found = "callable"  # its help asks for a function, and it is called at the first login or launch
+    if found == "text" and name.endswith(("_pattern", "_regex")):
+        found = "regex"
+    return f"{found} or null" if found and trait.allow_none else found
+
+
+def _kind(trait: Any) -> str:
+    lines = [one.__name__ for one in type(trait).__mro__]
+    if "Union" in lines:
+        several = [_kind(one) for one in trait.trait_types]
+        return " or ".join(dict.fromkeys(several)) if all(several) else ""
+    if lines[0] == "Enum":
+        return f"any of {', '.join(map(str, trait.values))}"
+    outer = next((KINDS[one] for one in lines if one in KINDS), "")
+    entries: Any = getattr(trait, "_value_trait" if outer == "map" else "_trait", None)
+    entry = _kind(entries) if entries else ""
+    return f"{outer} of {entry}" if entry and " or " not in entry and not entries.allow_none else outer
+
+
 def update(known: dict[str, Any], one: Any, source: str) -> dict[str, Any]:
     """Return what the file says of a class, with what the class itself says of its bases and own traits."""
     bases = [base for base in one.__bases__ if hasattr(base, "class_traits") and base.class_traits(config=True)]
     above = {name for base in bases for name in base.class_traits(config=True)}
-    own = {name: {"source": source} for name in one.class_traits(config=True) if name not in above}
+    own = {
+        name: {"source": source, **({"kind": found} if (found := kind(name, trait)) else {})}
+        for name, trait in one.class_traits(config=True).items()
+        if name not in above
+    }
     # What else is known of a trait stays.
     before = known.get("traits", {})
     traits = {name: {**before.get(name, {}), **own.get(name, {})} for name in sorted({*before, *own})}

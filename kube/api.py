@@ -27,6 +27,8 @@ REQUEST_LIMIT: Final = 35.0
 ANSWER_LIMIT: Final = 8.0
 # Seconds that a login program may take, such as one that waits for a browser.
 LOGIN_LIMIT: Final = 60.0
+# Bytes that a server takes in one request (its own, fixed limit). It hangs up on more in the middle of the sending.
+LARGEST: Final = 3 * 1024 * 1024
 _AT_ONCE: Final = 8
 # With this status and plain text kubectl says that itself got no answer, or no login; a server's refusal is an object.
 _NO_ANSWER: Final = 500
@@ -162,7 +164,11 @@ class Api:
         headers = {"Content-Type": media, "Accept": "application/json"}
         if self.account:
             headers["Impersonate-User"] = self.account
-        code, warnings, raw = self._proxy.send(method, path, None if body is None else json.dumps(body), headers, limit)
+        sent = None if body is None else json.dumps(body)
+        if sent and len(sent) > LARGEST:
+            status = {"reason": "RequestEntityTooLarge", "message": f"Request entity too large: limit is {LARGEST}"}
+            return Answer(http.HTTPStatus.REQUEST_ENTITY_TOO_LARGE, status)
+        code, warnings, raw = self._proxy.send(method, path, sent, headers, limit)
         try:
             found = json.loads(raw)
         except ValueError:

@@ -29,7 +29,7 @@ class History:
 
     `deployed` is the number of the revision that lies in the cluster, 0 if none does, and `objects` are its objects
     without their namespace; `newest` is the number of the newest one, `status` its status ("" for no record at all);
-    `owner` describes whose release it is.
+    `owner` describes whose release it is, `chart` is the chart in the deployed record.
     """
 
     deployed: int = 0
@@ -37,6 +37,7 @@ class History:
     newest: int = 0
     status: str = ""
     owner: str = ""
+    chart: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def unfinished(self) -> bool:
@@ -47,6 +48,10 @@ class History:
 def selector(release: str) -> str:
     """Return the label selector of a release's records."""
     return f"owner=helm,name={release}"
+
+
+# The label selector of what lies in a cluster, of all releases.
+DEPLOYED: Final = "owner=helm,status=deployed"
 
 
 def number(secret: Record) -> int:
@@ -66,6 +71,12 @@ def contents(secret: Record) -> dict[str, Any]:
     return body
 
 
+def packed(body: Mapping[str, Any]) -> str:
+    """Return what stands in a record's data for `body`, as `contents` reads it."""
+    compressed = gzip.compress(json.dumps(body).encode())
+    return base64.b64encode(base64.b64encode(compressed)).decode()
+
+
 def history(secrets: Iterable[Record], namespace: str) -> History:
     """Read all records of a release in `namespace`, as the API gives them."""
     ordered = sorted(secrets, key=number)
@@ -73,9 +84,11 @@ def history(secrets: Iterable[Record], namespace: str) -> History:
         return History()
     newest = ordered[-1]
     deployed = next((secret for secret in reversed(ordered) if status(secret) == "deployed"), None)
+    body = contents(deployed) if deployed else {}
     return History(
         deployed=number(deployed) if deployed else 0,
-        objects=_objects(contents(deployed), namespace) if deployed else {},
+        objects=_objects(body, namespace),
+        chart=body.get("chart") or {},
         newest=number(newest),
         status=status(newest),
         owner=_owner(ordered, deployed or newest),

@@ -38,14 +38,22 @@ class ObjectKey(NamedTuple):
 def by_key(found: Iterable[Object], namespace: str) -> dict[ObjectKey, dict[str, Any]]:
     """Return objects by their keys, for a release in `namespace`: none of them names that namespace any more.
 
-    A manifest may leave it out and a rendered object has it. Hooks for `helm test` are left out: no install runs them.
+    A manifest may leave it out and a rendered object has it. The same holds for a field that is null. Hooks for
+    `helm test` are left out: no install runs them.
     """
     result = {}
-    for one in found:
+    for one in map(without_nulls, found):
         if not hooks(one) or hooks(one) - _TESTS:
             about = {k: v for k, v in one["metadata"].items() if k != "namespace" or v != namespace}
             result[key_of(one, namespace)] = {**one, "metadata": about}
     return result
+
+
+def without_nulls(value: Any) -> Any:
+    """Return a value without the fields that are null: the API takes such a field for one that is not there."""
+    if isinstance(value, Mapping):
+        return {name: without_nulls(below) for name, below in value.items() if below is not None}
+    return [without_nulls(below) for below in value] if isinstance(value, list) else value
 
 
 def hooks(one: Object) -> set[str]:

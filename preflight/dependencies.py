@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from kube import quantities
-from kube.manifests import Object, ObjectKey
+from kube.manifests import Object, ObjectKey, pod_template
 from kube.pods import containers
-from preflight.violations import Violation, about
+from preflight.violations import Finding, Violation, about
 
 _DEFAULT_CLASS: Final = (
     "storageclass.kubernetes.io/is-default-class",
@@ -25,12 +25,19 @@ _IMAGE: Final = re.compile(
     re.ASCII,
 )
 _VOLUME: Final = "pulumi config set hubStorageClass NAME, or hubDatabase memory"
+CLAIM: Final = "PersistentVolumeClaim"
+DATABASE: Final = ObjectKey(CLAIM, "hub-db-dir")
+_KEEP: Final = (
+    "copy what it holds first (kubectl cp); its volume outlives it after: "
+    """kubectl patch pv NAME -p '{"spec": {"persistentVolumeReclaimPolicy": "Retain"}}'"""
+)
+_CLASS_AGAIN: Final = "take the change back: pulumi config set hubStorageClass {}"
 # Every namespace has these two.
 _ALWAYS_THERE: Final = frozenset({ObjectKey("ServiceAccount", "default"), ObjectKey("ConfigMap", "kube-root-ca.crt")})
 # Fields in which a pod names an object: its kind, and what people call it.
 _NAMING: Final = {
     "imagePullSecrets": ("Secret", "pull secret"),
-    "persistentVolumeClaim": ("PersistentVolumeClaim", "volume claim"),
+    "persistentVolumeClaim": (CLAIM, "volume claim"),
     **dict.fromkeys(("secret", "secretRef", "secretKeyRef"), ("Secret", "secret")),
     **dict.fromkeys(("configMap", "configMapRef", "configMapKeyRef"), ("ConfigMap", "config map")),
 }
@@ -48,7 +55,7 @@ def classes(objects: Iterable[Object], there: Mapping[str, Sequence[Object]], na
     for one in objects:
         if one["kind"] == "Ingress" and (name := one["spec"].get("ingressClassName")) and "IngressClass" in there:
             yield from _named(one, "ingress class", name, there["IngressClass"], "ingressClassName in the values file")
-        if one["kind"] == "PersistentVolumeClaim" and "StorageClass" in there:
+        if one["kind"] == CLAIM and "StorageClass" in there:
             yield from _storage(one, there["StorageClass"], there.get("PersistentVolume", []), namespace)
 
 
@@ -89,6 +96,42 @@ def _named(one: Object, what: str, name: str, there: Sequence[Object], advice: s
 
 def _there(found: Iterable[Object]) -> str:
     return f"there are: {', '.join(sorted(c['metadata']['name'] for c in found)) or 'none'}"
+
+
+def held(claim: ObjectKey) -> str:
+    """Return in words what a volume claim of a hub holds."""
+    return "the hub's user database" if claim.name == DATABASE.name else f"all that {claim.name} holds"
+
+
+def claims(
+    old: Mapping[ObjectKey, Object],
+    new: Mapping[ObjectKey, Object],
+    restarting: Iterable[ObjectKey],
+    there: Iterable[Object],
+) -> Iterator[Finding]:
+    """Yield what becomes of claims that the release keeps, and neither Helm nor a dry run says.
+
+    `there` are the claims of the namespace, `restarting` the workloads whose pods end. A claim that is being deleted
+    goes with the last pod that uses it.
+    """
+    live = {ObjectKey(CLAIM, one["metadata"]["name"]): one for one in there}
+    ending = {one.key for key in restarting for one in references({str(key): pod_template(old[key])})}
+    for key in sorted(key for key in new if key.kind == CLAIM):
+        one = live.get(key, {})
+        if one.get("metadata", {}).get("deletionTimestamp"):
+            text = f"is being deleted, and {held(key)} with it, as soon as its pod ends"
+            ends = Violation(str(key), f"it {text}: this change ends it", _KEEP)
+            yield ends if key in ending else f"{key} {text}"
+        elif key in old and not one:
+            yield f"{key} is gone, and {held(key)} with it: Helm makes a new one, which is empty"
+        elif key in old and _class(old[key]) and not _class(new[key]):
+            # Helm would take the class away; an apply leaves it as it is, so the server has nothing to refuse.
+            reason = f"a claim cannot leave its storage class {_class(old[key])}: spec is immutable after creation"
+            yield Violation(str(key), reason, _CLASS_AGAIN.format(_class(old[key])))
+
+
+def _class(claim: Object) -> str:
+    return str((claim.get("spec") or {}).get("storageClassName") or "")
 
 
 def images(pods: Mapping[str, Object]) -> Iterator[Violation]:

@@ -1,6 +1,6 @@
 """What is asked about a change: every dry run of it, and what is read of the cluster."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from preflight.diff import Change
 
 # What a workload's pod, and whatever else cannot have its own name, is called while it is only asked about.
 SUFFIX: Final = "-preview"
+# Fields in which a pod names an object that a server must have at once.
+_CLASSES: Final = {"priorityClassName": "PriorityClass", "runtimeClassName": "RuntimeClass"}
 _ROLES: Final = {"new": "new", "changed": "changed", "pods restart": "changed", "deleted": "deleted"}
 
 
@@ -20,8 +22,8 @@ class Question:
 
     `user` asks with the user's own rights, `account` as whoever will install; `nodes` reads the cluster's. `exists`
     tells whether the namespace does; `spawned` are templates of the pods that the hub makes later, by name. `own` are
-    objects beside the release that Pulumi itself is about to make. With `empty_pools`, nodes may come when they are
-    needed, and are not looked at.
+    objects beside the release that Pulumi itself is about to make; with `adopt`, what exists is taken over. `record` is
+    about what Helm will keep. With `empty_pools`, nodes may come when they are needed, and are not looked at.
     """
 
     user: Api
@@ -34,7 +36,9 @@ class Question:
     new: Mapping[ObjectKey, Object]
     changes: Sequence[Change]
     next_revision: int
+    record: str = ""
     own: Sequence[Object] = ()
+    adopt: bool = False
     empty_pools: bool = False
     spawned: Mapping[str, Object] = field(default_factory=dict)
 
@@ -46,6 +50,19 @@ class Question:
     def becoming(self, *what: str) -> list[ObjectKey]:
         """Return the objects that become one of these."""
         return [change.key for change in self.changes if change.what in what]
+
+    def brought(self, workload: Object) -> Mapping[ObjectKey, Object]:
+        """Return the objects of the release that are there before the pods of one of its workloads.
+
+        A hook before an install or an upgrade has what other hooks bring and what was there already.
+        """
+        early = any(event.startswith("pre-") for event in manifests.hooks(workload))
+        return {key: one for key, one in self.new.items() if not early or manifests.hooks(one) or key in self.old}
+
+    def has(self, one: Object) -> bool:
+        """Return whether the cluster has an object, as it is asked about."""
+        about = one["metadata"]
+        return self.user.get(one["apiVersion"], one["kind"], about["name"], about.get("namespace") or "").ok
 
     def read(self, key: ObjectKey, api_version: str = "v1") -> Answer:
         """Read one object, as the user."""
@@ -87,17 +104,17 @@ def dry_runs(question: Question) -> Iterator[Asked]:
             yield _as_asked(question, role, change.key, one)
     if question.next_revision <= helm_releases.KEPT:  # after that Helm takes an old one away first
         name = f"sh.helm.release.v1.{question.release}.v{question.next_revision}"
-        one = {"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": {"name": name}}
-        yield _as_asked(question, "record", ObjectKey("Secret", name), one)
+        about = {"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": {"name": name}}
+        yield _as_asked(question, "record", ObjectKey("Secret", name), {**about, "data": {"release": question.record}})
     for key, one in manifests.by_key(question.own, question.namespace).items():
         yield _as_asked(question, "own", key, one)
     # The user asks about pods: others will make them than who installs.
     for key in question.becoming("new", "changed", "pods restart"):
         one = question.new[key]
         if key.kind in WORKLOADS and isinstance(one.get("spec"), Mapping) and manifests.has_pods(one):
-            yield Asked("pod", key, _pod(question, key.name, one["spec"].get("template")))
+            yield Asked("pod", key, _pod(question, key.name, one["spec"].get("template"), question.brought(one)))
     for name, template in question.spawned.items():
-        yield Asked("spawned", ObjectKey("Pod", name), _pod(question, name, template))
+        yield Asked("spawned", ObjectKey("Pod", name), _pod(question, name, template, question.new))
 
 
 def _as_asked(question: Question, role: str, key: ObjectKey, one: Object) -> Asked:
@@ -111,8 +128,8 @@ def _as_asked(question: Question, role: str, key: ObjectKey, one: Object) -> Ask
     return Asked(role, key, {**one, "metadata": {**one["metadata"], "name": name, **place}})
 
 
-def _pod(question: Question, name: str, template: Any) -> dict[str, Any]:
-    """Return a pod, without what the release itself is about to make: that would be missed here.
+def _pod(question: Question, name: str, template: Any, brought: Collection[ObjectKey]) -> dict[str, Any]:
+    """Return a pod, without the classes among `brought`, which the release itself makes: they would be missed here.
 
     A template of any form will do: the server tells what is wrong with it.
     """
@@ -120,8 +137,9 @@ def _pod(question: Question, name: str, template: Any) -> dict[str, Any]:
     given, known = (part if isinstance(part, Mapping) else {} for part in map(template.get, ("spec", "metadata")))
     spec = {"restartPolicy": "Always", **given, "serviceAccountName": "default"}
     spec.pop("serviceAccount", None)
-    if ObjectKey("PriorityClass", str(spec.get("priorityClassName"))) in question.becoming("new"):
-        del spec["priorityClassName"]
+    for place, kind in _CLASSES.items():
+        if ObjectKey(kind, str(spec.get(place))) in brought:
+            del spec[place]
     about = {**known, "name": name[:55] + SUFFIX, "namespace": question.place}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": about, "spec": spec}
 
@@ -129,6 +147,8 @@ def _pod(question: Question, name: str, template: Any) -> dict[str, Any]:
 def reads(question: Question) -> list[tuple[str, str, str]]:
     """Return what to list, beside nodes: (API version, kind, namespace)."""
     found = [("v1", "ResourceQuota", question.namespace)] if question.exists else []
+    if question.exists and any(key.kind == "PersistentVolumeClaim" for key in question.new):
+        found += [("v1", "PersistentVolumeClaim", question.namespace)]
     if any(key.kind == "PersistentVolumeClaim" for key in question.becoming("new")):
         found += [("storage.k8s.io/v1", "StorageClass", ""), ("v1", "PersistentVolume", "")]
     if any(key.kind == "Ingress" for key in question.becoming("new", "changed")):

@@ -10,7 +10,7 @@ from typing import Final
 
 from kube import quantities
 from kube.manifests import Object, plural
-from kube.pods import limits, requests
+from kube.pods import containers, limits, requests
 from preflight.violations import MORE_ROOM, Violation
 
 # What a quota calls the kinds that it counts by a short name.
@@ -85,3 +85,14 @@ def takes_away_first(workload: Object) -> bool:
     """Return whether a workload ends its old pods before it makes new ones."""
     strategy = workload["spec"].get("strategy") or {}
     return bool(workload["kind"] != "Deployment" or strategy.get("type") == "Recreate")
+
+
+def exceeds_default(pod: Object, limit_range: Object) -> bool:
+    """Return whether a container asks for more than a LimitRange gives it as a limit, since it names none itself."""
+    defaults = [one.get("default") or {} for one in limit_range["spec"]["limits"] if one.get("type") == "Container"]
+    return any(
+        name not in (container["resources"].get("limits") or {}) and quantities.quantity(amount) > limit
+        for container in containers(pod)
+        for name, amount in ((container.get("resources") or {}).get("requests") or {}).items()
+        for limit in (quantities.quantity(default[name]) for default in defaults if name in default)
+    )

@@ -20,6 +20,10 @@ from preflight.violations import RenderingError, Violation, place_advice
 
 _TEMPLATE: Final = "kubernetes:helm:template"
 _CAUSES: Final = ("failed to create chart from template: ", "failed to load chart from temp directory: ")
+_NOWHERE: Final = "failed to generate YAML for specified Helm chart: "
+_NO_CHART: Final = (
+    "look at the network and at chartVersion; a chart from the disk needs neither: pulumi config set chart PATH"
+)
 _SCHEMA: Final = "values don't meet the specifications of the schema(s)"
 _AT: Final = re.compile(r"- at '(?P<place>[^']*)': (?P<why>.*)")
 # What such a line says where the causes are in the lines below it.
@@ -38,7 +42,11 @@ async def render(
     try:
         got = await invoke_async(_TEMPLATE, given, pulumi.InvokeOptions(provider=provider))
     except Exception as error:  # the SDK raises nothing more special
-        raise RenderingError(refused(str(error))) from None
+        text = str(error)
+        if not any(cause in text for cause in _CAUSES):  # Helm never came to the chart
+            nowhere = Violation("", text.rpartition(_NOWHERE)[2].strip(), _NO_CHART)
+            raise RenderingError([nowhere], f"the chart {chart.reference} {chart.version} cannot be had") from None
+        raise RenderingError(refused(text)) from None
     return manifests.by_key(_with_integers(got["result"]), namespace)
 
 

@@ -21,18 +21,20 @@ _PASSING: Final = frozenset(
     for name in ("not-ready", "unreachable", "memory-pressure", "disk-pressure", "pid-pressure", "network-unavailable")
 ) | {"node.cloudprovider.kubernetes.io/uninitialized"}
 # Pods of DaemonSets tolerate a cordon, too: their controller sees to it.
-_OF_DAEMON_SETS: Final = _PASSING | {"node.kubernetes.io/unschedulable"}
-_LABELS, _TAINTS, _SIZE = "labels", "taints", "size"
+_CORDON: Final = "node.kubernetes.io/unschedulable"
+_OF_DAEMON_SETS: Final = _PASSING | {_CORDON}
+_LABELS, _TAINTS, _CORDONED, _SIZE = "labels", "taints", "cordoned", "size"
 _ADVICE: Final = {
     _LABELS: "kubectl get nodes --show-labels; then coreNodeSelector; for a pool that starts empty: "
     'pulumi config set --path acceptedRisks.emptyNodePool "why"',
     _TAINTS: "kubectl describe nodes; tolerations or resources in the values file",
+    _CORDONED: "kubectl uncordon NODE, as soon as it may have pods again; kubectl get nodes shows them",
     _SIZE: "kubectl describe nodes; tolerations or resources in the values file",
 }
 
 
 class Obstacle(NamedTuple):
-    """What keeps a pod from every node (labels, taints or size), and the reason in words."""
+    """What keeps a pod from every node (labels, taints, a cordon or size), and the reason in words."""
 
     what: str
     reason: str
@@ -88,7 +90,9 @@ def explain_unschedulable(pod: Object, nodes: Sequence[Object], ignored: Collect
     in_the_way = [_in_the_way(node, spec.get("tolerations") or [], ignored) for node in labelled]
     if all(in_the_way):
         taints = sorted({_taint(taint) for some in in_the_way for taint in some})
-        return Obstacle(_TAINTS, f"every node that fits keeps it out: {', '.join(taints)}")
+        only_cordoned = any({taint["key"] for taint in some} == {_CORDON} for some in in_the_way)
+        what = _CORDONED if only_cordoned else _TAINTS
+        return Obstacle(what, f"every node that fits keeps it out: {', '.join(taints)}")
     return _too_small(pod, [node for node, taints in zip(labelled, in_the_way, strict=True) if not taints])
 
 

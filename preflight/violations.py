@@ -36,19 +36,19 @@ Finding = Violation | str
 
 
 class ViolationsError(pulumi.RunError):
-    """Everything that would be refused, in one error; Pulumi prints it without a traceback."""
+    """Everything that would be refused, in one error below a `head`; Pulumi prints it without a traceback."""
 
-    def __init__(self, release: str, violations: Sequence[Violation]) -> None:
+    def __init__(self, head: str, violations: Sequence[Violation]) -> None:
         lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(folded(violations), 1))
-        super().__init__(f"the cluster would refuse {release}; nothing was touched\n{lines}")
+        super().__init__(f"{head}; nothing was touched\n{lines}")
 
 
 class RenderingError(Exception):
-    """The chart refuses its values, or cannot be had; `violations` says all of it."""
+    """The chart refuses its values (`head` is ""), or cannot be had (`head` says so); `violations` says all of it."""
 
-    def __init__(self, violations: list[Violation]) -> None:
+    def __init__(self, violations: list[Violation], head: str = "") -> None:
         super().__init__(violations)
-        self.violations = violations
+        self.violations, self.head = violations, head
 
 
 def about(one: Object) -> str:
@@ -108,7 +108,12 @@ _ADVICE: Final = {
     ),
     "can not be less than": "a volume cannot shrink: take the change back",
     "no PriorityClass": "a class that `kubectl get priorityclasses` shows",
-    "no matches for kind": "install what brings this kind of object, or switch it off in the values file",
+    "Request entity too large|may not be more than": (
+        "large files belong into an image or a volume: Helm keeps all values and objects in one Secret, 1 MiB at most"
+    ),
+    "no matches for kind|could not find the requested resource": (
+        "install what brings this kind of object, or switch it off in the values file"
+    ),
     "failed calling webhook": "the service behind this webhook must answer, in whatever namespace it runs",
     "denied the request|denied request": "a policy of this cluster: ask who made it",
     r'namespaces "[^"]*" not found': "make it first, or pulumi config set --path tiller.namespace kube-system",

@@ -8,9 +8,9 @@ import time
 from rich.console import Console
 
 from config.errors import SettingsError
-from rehearsal import bench, runs, stubs
+from rehearsal import bench, runs, stubs, workspace
 from rehearsal.errors import RehearsalError, UsageError
-from rehearsal.order import Order
+from rehearsal.order import Order, stacks
 from rehearsal.rehearse import Outcome, rehearse
 from rehearsal.screen import Screen
 from rehearsal.toolchain import layout
@@ -31,8 +31,10 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--nodes", default="", help="labels of the simulated nodes, such as pool=core,disk=ssd")
     run.add_argument("--keep", action="store_true", help="leave the cluster running, to look around")
     run.add_argument("--json", action="store_true", help="print the outcome as JSON on standard output")
-    commands.add_parser("stop", help="remove kept clusters, and what killed rehearsals left")
-    commands.add_parser("toolchain", help="get the programs that a rehearsal needs, and say where they are")
+    stop = commands.add_parser("stop", help="remove this folder's kept clusters, and what killed rehearsals left")
+    stop.add_argument("--run", default="", help="only the run of this name")
+    tools = commands.add_parser("toolchain", help="get the programs that a rehearsal needs, and say where they are")
+    tools.add_argument("--clean", action="store_true", help="remove them instead, and all but runs from the cache")
     measure = commands.add_parser("bench", help="measure a warm rehearsal, and what the check in previews costs")
     measure.add_argument("--runs", type=int, default=5, help="how often each is measured (default: 5)")
     measure.add_argument("--against", default="", metavar="REV", help="measure this git revision's rehearsal, too")
@@ -49,7 +51,12 @@ def main(arguments: list[str]) -> int:
         signal.signal(name, signal.default_int_handler)
     try:
         if given.command == "stop":
-            gone = runs.sweep(include_kept=True)
+            gone = [f"removed {one}" for one in runs.stop(workspace.PROJECT, given.run)]
+            left = [f"left alone: {run}; RUN={run.folder.name} removes it" for run in runs.orphans()]
+            screen.say("\n".join([*gone, *left]) or f"nothing to remove: {workspace.PROJECT} has no runs")
+            return _OK
+        if given.command == "toolchain" and given.clean:
+            gone = layout.clean()
             screen.say("\n".join(f"removed {name}" for name in gone) or "nothing to remove")
             return _OK
         if given.command == "toolchain":
@@ -82,11 +89,29 @@ def _show(outcome: Outcome, screen: Screen, as_json: bool) -> int:
     screen.table(f"Objects ({sum(outcome.objects.values())})", outcome.objects)
     if outcome.folder:
         screen.look_around(outcome.folder, outcome.outputs["namespace"])
-    chart = f"{outcome.chart['version']} ({outcome.chart['source']})"
-    screen.say(f"\nStack {outcome.stack} holds: chart {chart}, {outcome.seconds['total']:.1f} s in all.")
+    chart = f"{outcome.chart['version']} ({outcome.chart['source']}), pulumi-kubernetes {outcome.provider}"
+    screen.say(
+        f"\nStack {outcome.stack} deploys: Pulumi brought it up on a real Kubernetes API, and a second preview found "
+        f"nothing to change.\nChart {chart}, {outcome.seconds['total']:.1f} s in all.\n"
+        "No container ran, so it is open whether your cluster can pull the images."
+    )
+    if outcome.differences:
+        hint = "To deploy with what was rehearsed, in your environment: pip install '.[rehearsal]'"
+        screen.say("\n".join(["", *outcome.differences, hint]))
+    screen.table("Next", _next_steps(outcome))
     if as_json:
         print(outcome.as_json())
     return _OK
+
+
+def _next_steps(outcome: Outcome) -> dict[str, str]:
+    """Return what to do after a rehearsal that held, each with its command or where to read on."""
+    others = [stack for stack in stacks(workspace.PROJECT) if stack != outcome.stack]
+    return {
+        **({} if outcome.folder else {"look around": f"make rehearse STACK={outcome.stack} KEEP=1"}),
+        **{f"try {stack}": f"make rehearse STACK={stack}" for stack in others[:1]},
+        "go to your own cluster": 'README.md, "On your own cluster"',
+    }
 
 
 if __name__ == "__main__":

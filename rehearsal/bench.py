@@ -21,7 +21,7 @@ import psutil
 
 from config import settings
 from kube import yaml
-from rehearsal import charts, preloaded, revision, runs, workspace
+from rehearsal import charts, order, preloaded, runs, workspace
 from rehearsal.cluster import kwok
 from rehearsal.errors import CommandError
 from rehearsal.screen import Screen
@@ -53,7 +53,7 @@ def bench(count: int, against: str, screen: Screen) -> bool:
         projects = {"working tree": workspace.PROJECT}
         if against:
             other = Path(folder, "revision")
-            projects[revision.extract(workspace.PROJECT, against, other)] = other
+            projects[order.extract(workspace.PROJECT, against, other)] = other
         _tell(_rehearsals(projects, count, screen), screen)
     return _check(count, screen)
 
@@ -125,7 +125,7 @@ def _tell(found: Mapping[str, list[dict[str, _Part]]], screen: Screen) -> None:
 
 def _check(count: int, screen: Screen) -> bool:
     tools = layout.ensure(console=screen.console)
-    with runs.new("bench") as run, preloaded.running(run.folder) as python:
+    with runs.new("bench", workspace.PROJECT) as run, preloaded.running(run.folder) as python:
         kwok.start(tools, run.folder, ["minikube"])
         surroundings = workspace.seal(tools, run.folder, run.folder / "kubeconfig", python)
         space = workspace.make(workspace.PROJECT, run.folder, surroundings)

@@ -82,6 +82,14 @@ def announced(result: Result) -> tuple[list[str], list[str]]:
     return [_told(step) for step in steps], messages
 
 
+def deployed(result: Result) -> tuple[dict[str, Any], str]:
+    """Read what `pulumi stack export` printed: the stack's outputs, and the version of pulumi-kubernetes that ran."""
+    resources = json.loads(result.out)["deployment"]["resources"]
+    found = {one["type"]: one for one in resources}
+    provider = found.get("pulumi:providers:kubernetes") or {}
+    return found["pulumi:pulumi:Stack"].get("outputs") or {}, str((provider.get("inputs") or {}).get("version") or "")
+
+
 def _told(step: Mapping[str, Any]) -> str:
     *_, types, name = step["urn"].split("::")
     inputs = ", ".join(step.get("diffReasons") or ())

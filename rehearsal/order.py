@@ -2,19 +2,25 @@
 
 import json
 import re
+import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from config import settings
-from rehearsal import charts, revision, workspace
+from kube.run import run
+from rehearsal import charts, workspace
 from rehearsal.errors import UsageError
 from rehearsal.workspace import StackFile
 
+_EXAMPLE: Final = "make rehearse UPGRADE=1, or FROM=main"
 VALUES_FILE: Final = f"{settings.PROJECT}:valuesFile"
-# The copy's only kubeconfig is the throwaway one, and nothing lies there that could be taken over.
-_OF_ITS_OWN_CLUSTER: Final = ("kubernetes:kubeconfig", f"{settings.PROJECT}:adoptRelease")
+# The copy's only kubeconfig is the throwaway one, and nothing lies there that could be taken over or used.
+_OF_ITS_OWN_CLUSTER: Final = (
+    "kubernetes:kubeconfig",
+    *(f"{settings.PROJECT}:{name}" for name in ("adoptRelease", "existingNamespace")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +53,11 @@ class Program:
     borrowed: tuple[str, ...]
 
 
+def stacks(folder: Path) -> list[str]:
+    """Return the names of the stacks that have a file in a program's folder."""
+    return sorted(file.name.split(".")[1] for file in folder.glob("Pulumi.*.yaml"))
+
+
 def check(order: Order) -> tuple[StackFile, settings.Settings]:
     """Check what is asked of the working tree.
 
@@ -69,7 +80,7 @@ def copies(order: Order, file: StackFile, base: Path) -> list[Program]:
     """
     found = []
     if order.revision:
-        name = revision.extract(order.project, order.revision, base / "revision")
+        name = extract(order.project, order.revision, base / "revision")
         before = _stack_file(order, base / "revision", f"revision {name}")
         found.append(_program(name, base / "revision", before, order.project))
     workspace.copy_project(order.project, base / "project")
@@ -78,7 +89,7 @@ def copies(order: Order, file: StackFile, base: Path) -> list[Program]:
 
 def _stack_file(order: Order, folder: Path, place: str) -> StackFile:
     """Return the stripped stack file of a program's folder, which errors call `place`."""
-    known = sorted(file.name.split(".")[1] for file in folder.glob("Pulumi.*.yaml"))
+    known = stacks(folder)
     example = f"make rehearse STACK={known[0] if known else 'dev'}"
     name = f"Pulumi.{order.stack}.yaml"
     if order.stack not in known:
@@ -102,5 +113,36 @@ def _program(name: str, folder: Path, file: StackFile, project: Path) -> Program
             config[key] = str(project / Path(path).expanduser())
             if not Path(config[key]).exists():
                 found = f"the stack's file of revision {name} names {path}, which is neither in it nor in {project}"
-                raise UsageError(found, "a file that git knows, or one that lies there", revision.EXAMPLE)
+                raise UsageError(found, "a file that git knows, or one that lies there", _EXAMPLE)
     return Program(name, folder, replace(file, config=config), tuple(borrowed))
+
+
+def extract(project: Path, revision: str, target: Path) -> str:
+    """Write the project as it was committed at a revision into the folder `target`.
+
+    Takes what `git rev-parse` understands; returns the revision's short name, a hash. Raises `UsageError`.
+    """
+    commit = f"{revision}^{{commit}}"
+    name = _git(project, revision, "rev-parse", "--short", "--verify", "--end-of-options", commit).strip()
+    packed = target.with_name(f"{target.name}.tar")
+    _git(project, revision, "archive", "--output", str(packed), name)
+    with tarfile.open(packed) as archive:
+        # By name, since Python has the filters only from 3.11.4 on. Not the stricter "data": the program of the
+        # revision is going to be run, so its own links are no new risk.
+        archive.extraction_filter = getattr(tarfile, "tar_filter", None)
+        archive.extractall(target)
+    return name
+
+
+def _git(project: Path, revision: str, *args: str) -> str:
+    try:
+        got = run(["git", "-C", project, *args])
+    except FileNotFoundError:
+        example = "make rehearse STACK=dev, which needs no revision"
+        raise UsageError("there is no git on PATH", "git, to read the revision", example) from None
+    if got.status:
+        # Git's own words, since it also refuses a repository that belongs to somebody else.
+        said = got.err.partition("\n")[0].removeprefix("fatal: ")
+        found = f"git reads no revision {revision!r} in {project}: {said}"
+        raise UsageError(found, "a branch, a tag or a commit of this repository", _EXAMPLE)
+    return got.out

@@ -13,6 +13,7 @@ import json
 import os
 import runpy
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -26,11 +27,12 @@ _PACKAGES = ("pulumi", "pulumi_kubernetes.helm.v3", "pulumi_random", "psutil", "
 # The engine asks before each run, in order to find plugins; the answer is the same each time.
 _LIST = "-m pip list -v --format json"
 _COMMAND = """#!/bin/sh
+python={python} file={file} folder={folder}
 case "$*" in
-'{list}') [ -s '{folder}/packages.json' ] && exec cat '{folder}/packages.json' ;;
-*/pulumi-language-python-exec*) exec '{python}' -IS '{file}' run '{folder}' "$@" ;;
+'{list}') [ -s "$folder/packages.json" ] && exec cat "$folder/packages.json" ;;
+*/pulumi-language-python-exec*) exec "$python" -IS "$file" run "$folder" "$@" ;;
 esac
-exec '{python}' "$@"
+exec "$python" "$@"
 """
 
 
@@ -41,7 +43,9 @@ def running(folder: Path) -> Iterator[Path]:
     Its files lie in `folder`, which exists. Without a server, as after the `with`, the command is plain Python.
     """
     command = folder / "python"
-    command.write_text(_COMMAND.format(list=_LIST, folder=folder, python=sys.executable, file=__file__))
+    places = {"python": sys.executable, "file": __file__, "folder": str(folder)}
+    quoted = {name: shlex.quote(place) for name, place in places.items()}
+    command.write_text(_COMMAND.format(list=_LIST, **quoted))
     command.chmod(0o700)
     arguments = [sys.executable, __file__, "serve", str(folder)]
     # It ends with its standard input, however this process ends.
@@ -74,8 +78,8 @@ def serve(folder: str) -> list[str]:
     listener.bind(_SOCKET)
     listener.listen(16)
     signal.signal(signal.SIGCHLD, _reap)
-    listing = f"'{sys.executable}' {_LIST} > packages.tmp && mv packages.tmp packages.json"
-    subprocess.Popen(["sh", "-c", listing])
+    listing = f'"$0" {_LIST} > packages.tmp && mv packages.tmp packages.json'
+    subprocess.Popen(["sh", "-c", listing, sys.executable])
     for name in _PACKAGES:
         importlib.import_module(name)
     while listener in select.select([listener, sys.stdin], [], [])[0]:

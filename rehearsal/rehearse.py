@@ -24,7 +24,8 @@ class Outcome:
     """What a rehearsal found, as `--json` prints it.
 
     `seconds` has a key for each step; `preview` are the lines that the preview of the working tree told; `revision` and
-    `changed` are of upgrades, `kubeconfig` and `folder` of rehearsals that were kept.
+    `changed` are of upgrades, `kubeconfig` and `folder` of rehearsals that were kept; `provider` is the version of
+    pulumi-kubernetes that ran; `differences` tells of other versions in the user's own environment.
     """
 
     stack: str
@@ -36,10 +37,12 @@ class Outcome:
     stubs: list[str] = field(default_factory=list)
     preview: list[str] = field(default_factory=list)
     changed: list[dict[str, str]] | None = None
+    provider: str = ""
     outputs: dict[str, Any] = field(default_factory=dict)
     objects: dict[str, int] = field(default_factory=dict)
     kubeconfig: str = ""
     folder: str = ""
+    differences: list[str] = field(default_factory=list)
 
     def as_json(self) -> str:
         """Return the outcome as one JSON object."""
@@ -54,13 +57,13 @@ def rehearse(order: Order, screen: Screen) -> Outcome:
     """
     begin = time.monotonic()
     file, wanted = check(order)
-    outcome = Outcome(order.stack)
-    with runs.new(order.stack) as run, preloaded.running(run.folder) as python:
+    outcome = Outcome(order.stack, differences=workspace.differences(order.project))
+    with runs.new(order.stack, order.project) as run, preloaded.running(run.folder) as python:
         programs = copies(order, file, run.folder)
         with screen.step("toolchain"):
             tools = layout.ensure(console=screen.console)
-        for name in runs.sweep():
-            screen.say(f"removed what a killed rehearsal had left: {name}")
+        for one in runs.sweep():
+            screen.say(f"removed {one}")
         programs = _with_chart(wanted, programs, outcome, screen)
         stated = [leaf for program in programs for leaf in stubs.stated(program)]
         *earlier, space = _prepare(tools, run, python, order, programs, stubs.classes(stated), outcome, screen)
@@ -92,7 +95,8 @@ def _with_chart(wanted: settings.Settings, programs: list[Program], outcome: Out
         screen.stand_in(repository, reason)
         programs = [replace(one, file=charts.with_chart(one.file, charts.STAND_IN)) for one in programs]
     if outcome.placeholders:
-        screen.say(f"placeholders stand for: {', '.join(outcome.placeholders)}")
+        secrets = ", ".join(outcome.placeholders)
+        screen.say(f"placeholders stand for your secrets, which a rehearsal neither reads nor needs: {secrets}")
     for program in programs:
         if program.name and program.borrowed:
             screen.say(f"not in {program.name}, so taken from the working folder: {', '.join(program.borrowed)}")
@@ -146,7 +150,7 @@ def _deploy(space: Workspace, namespace: str, outcome: Outcome, screen: Screen) 
     for line in outcome.preview:
         screen.say(f"          {line}")
     _up(space, screen, "", prefix)
-    outcome.outputs = json.loads(space.pulumi("stack", "output", "--json").out)
+    outcome.outputs, outcome.provider = changes.deployed(space.pulumi("stack", "export"))
     after = changes.objects(space, namespace)
     outcome.objects = dict(sorted(Counter(key.kind for key in after).items()))
     if outcome.revision:
@@ -155,6 +159,5 @@ def _deploy(space: Workspace, namespace: str, outcome: Outcome, screen: Screen) 
 
 def _keep(run: runs.Run, space: Workspace, outcome: Outcome) -> None:
     run.keep()
-    lines = [f"export {name}='{value}'" for name, value in space.environment.items()]
-    (run.folder / "env.sh").write_text("\n".join([*lines, f"cd '{space.folder}'", ""]))
+    (run.folder / "env.sh").write_text(space.shell())
     outcome.kubeconfig, outcome.folder = str(run.folder / "kubeconfig"), str(run.folder)

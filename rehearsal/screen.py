@@ -1,8 +1,10 @@
 """What a rehearsal shows the user. With `--json`, all of it goes to standard error."""
 
 import contextlib
+import shlex
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -57,11 +59,12 @@ class Screen:
 
     def look_around(self, folder: str, namespace: str) -> None:
         """Say how to look at a cluster that was kept, and how to remove it."""
+        place = Path(folder)
         self.say(
             "\nThe cluster was kept. Look around, in this or another window:\n"
-            f"  source {folder}/env.sh\n"
+            f"  source {shlex.quote(str(place / 'env.sh'))}\n"
             f"  kubectl -n {namespace} get all\n"
             "  pulumi stack\n"
             "Remove it:\n"
-            "  make rehearse-stop"
+            f"  make rehearse-stop RUN={place.name}"
         )

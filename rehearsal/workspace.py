@@ -4,8 +4,10 @@ The user's kubeconfig, Pulumi login, passphrase and stack files are neither read
 and why stripped: facts, preview.md section 4.
 """
 
+import importlib.metadata
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -18,12 +20,16 @@ from kube import run, yaml
 from kube.run import Result
 from rehearsal.cluster import kwok
 from rehearsal.errors import CommandError
+from rehearsal.toolchain import cache
 from rehearsal.toolchain.layout import Toolchain
 
 PROJECT: Final = Path(__file__).resolve().parent.parent
 # A chart may have to be fetched through the user's proxy; nothing else of the environment goes in.
 _PASSED_ON: Final = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 _NOT_COPIED: Final = (".git", ".venv*", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "node_modules")
+
+# What decides how the program deploys: each provider's package brings the version of its plugin.
+PACKAGES: Final = ("pulumi", "pulumi-kubernetes", "pulumi-random")
 
 
 @dataclass(frozen=True)
@@ -118,6 +124,25 @@ class Workspace:
             raise CommandError(result.err)
         return result.out
 
+    def shell(self) -> str:
+        """Return lines for a person's shell: `kubectl` and `pulumi` then lead to the rehearsal from any folder.
+
+        For all other programs the shell stays as it was; Pulumi alone gets the run's home.
+        """
+        own = {name: value for name, value in self.environment.items() if name.startswith(("KUBECONFIG", "PULUMI_"))}
+        own[cache.CACHE_VARIABLE] = str(cache.cache_folder())  # where `make rehearse-stop` looks for runs
+        programs = self.environment["PATH"].split(os.pathsep)[0]
+        home, folder = shlex.quote(self.environment["HOME"]), shlex.quote(str(self.folder))
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in own.items()]
+        return "\n".join(
+            [
+                *lines,
+                f'export PATH={shlex.quote(programs)}:"$PATH"',
+                f'pulumi() {{ env HOME={home} pulumi -C {folder} "$@"; }}',
+                "",
+            ]
+        )
+
     def run(self, program: str, *args: str) -> Result:
         """Run a program in the sealed surroundings; it is ended if this process is interrupted."""
         return run.run([program, *args], environment=self.environment, folder=self.folder)
@@ -164,3 +189,24 @@ def prepare(workspace: Workspace, stack: str, file: StackFile, salt: str = "") -
         placeholders = {path: keys.placeholder(path, file.config) for path in file.secrets}
         workspace.pulumi("config", "set-all", "--path", secrets=placeholders)
     return str(yaml.load(path.read_bytes(), path).get("encryptionsalt") or "")
+
+
+def differences(project: Path) -> list[str]:
+    """Compare the Pulumi packages here with the user's own environment; return a sentence for each that differs.
+
+    That is the active environment, else the project's `.venv`, of which the first counts that has such packages.
+    """
+    active = filter(None, map(os.environ.get, ("VIRTUAL_ENV", "CONDA_PREFIX")))
+    for folder in (*map(Path, active), project / ".venv"):
+        path = [str(one) for one in folder.glob("lib/python3*/site-packages")]
+        # By name, since its own spelling differs from release to release.
+        found = {name: list(importlib.metadata.distributions(name=name, path=path)) for name in PACKAGES}
+        theirs = {name: one[0].version for name, one in found.items() if one}
+        if theirs:
+            ours = {name: importlib.metadata.version(name) for name in theirs}
+            return [
+                f"rehearsed with {name} {ours[name]}; your environment has {theirs[name]} ({folder})"
+                for name in theirs
+                if theirs[name] != ours[name]
+            ]
+    return []

@@ -106,6 +106,8 @@ def _create(tools: Toolchain, folder: Path) -> None:
     _run(
         tools, folder, "kwokctl", "create", "cluster", "--name", folder.name, "--runtime", "binary",
         "--wait", f"{_READY_WITHIN}s", "--config", str(folder / "kwok.yaml"),
+        # Also in the environment, but kwokctl reads variables up to the first blank only.
+        "--kubeconfig", str(folder / "kubeconfig"),
         *binaries, "--kwok-controller-binary", str(tools.bin / "kwok"),
         "--extra-args", "kube-apiserver=service-cluster-ip-range=10.96.0.0/16",
         "--extra-args", "etcd=unsafe-no-fsync=true",  # nothing in it has to outlive the machine
@@ -123,13 +125,15 @@ def _name_contexts(path: Path, names: Sequence[str]) -> None:
 
 
 def environment(tools: Toolchain, folder: Path) -> dict[str, str]:
-    """Return an environment that leads nowhere but into `folder`: no kubeconfig, login or file of the user's."""
+    """Return an environment that leads nowhere but into `folder`: no kubeconfig, login or file of the user's.
+
+    kwokctl keeps the cluster below HOME, not at a KWOK_WORKDIR, of which it would read the part before a blank.
+    """
     (folder / "home").mkdir(parents=True, exist_ok=True)
     return {
         "PATH": os.pathsep.join([str(tools.bin), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": str(folder / "home"),
         "KUBECONFIG": str(folder / "kubeconfig"),
-        "KWOK_WORKDIR": str(folder / "kwok"),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
         "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
     }

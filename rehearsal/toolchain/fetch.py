@@ -1,4 +1,4 @@
-"""Downloads of the vendors' releases: short time limits, checksums where there are any."""
+"""Downloads of the vendors' releases: short time limits, and nothing without a checksum."""
 
 import gzip
 import hashlib
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 from rehearsal.errors import UnavailableError
+from rehearsal.toolchain import sums
 from rehearsal.toolchain.artifacts import Artifact, this_platform
 
 LIMITS: Final = (5.0, 60.0)  # seconds until a host counts as out of reach, and without a byte
@@ -43,8 +44,11 @@ class Fetcher:
             _extract(into / "archive", artifact.filled(artifact.folder, on), artifact.files, into)
 
     def _fetch(self, url: str, checksum: str, file: Path, say: Callable[[str, str], None]) -> None:
-        """Write what an address serves to a file, and compare it with the published checksum."""
-        expected = self._published(checksum, url.rpartition("/")[2]) if checksum else ""
+        """Write what an address serves to a file, if it is what the pinned checksum says, else the published one."""
+        pinned = sums.SHA256.get(url)
+        if not pinned and not checksum:
+            raise UnavailableError(f"nobody vouches for {url}: no checksum is pinned, and the vendor publishes none")
+        expected = pinned or self._published(checksum, url.rpartition("/")[2])
         digest = hashlib.sha256()
         with self._get(url) as response, file.open("wb") as out:
             total = int(response.headers.get("Content-Length") or 0) // CHUNK
@@ -53,8 +57,9 @@ class Fetcher:
                 digest.update(chunk)
                 got = f"{out.tell() // CHUNK} of {total}" if total else f"{out.tell() // CHUNK}"
                 say("downloading the vendor's release", f"{got} MB")
-        if expected and digest.hexdigest() != expected:
-            raise UnavailableError(f"the checksum of {url} is not the published one; the file is not used")
+        if digest.hexdigest() != expected:
+            kind = "pinned" if pinned else "published"
+            raise UnavailableError(f"the checksum of {url} is not the {kind} one; the file is not used")
 
     def _published(self, checksum: str, name: str) -> str:
         """Return a file's published checksum in hexadecimal; a list that lacks the file is as good as none at all."""

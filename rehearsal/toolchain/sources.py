@@ -1,4 +1,4 @@
-"""The sources that one `go build` makes all programs from: our module and changed copies of a few upstream modules.
+"""The sources that all programs are built from: our module and changed copies of a few upstream modules.
 
 A copy is made at build time out of Go's module cache, so its sum was checked like that of any other module. Whatever
 of it a rehearsal never reaches is left out, which is most of the build's time: stubs of ours, below

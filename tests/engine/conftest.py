@@ -14,7 +14,7 @@ import pytest
 from rehearsal import preloaded, runs
 from rehearsal.cluster import kwok
 from rehearsal.toolchain import layout
-from tests.engine.support import Bench, Stack
+from tests.engine.support import PROJECT, Bench, Stack
 
 _FOLDER = "BINDERHUB_TESTS_FOLDER"
 _exits = ExitStack()
@@ -26,7 +26,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     tools = layout.ensure()
     runs.sweep()
-    run = _exits.enter_context(runs.new("tests"))
+    run = _exits.enter_context(runs.new("tests", PROJECT))
     _exits.enter_context(preloaded.running(run.folder))
     kwok.start(tools, run.folder, ["minikube"])
     os.environ[_FOLDER] = str(run.folder)

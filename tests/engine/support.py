@@ -40,7 +40,8 @@ class Bench:
         for other in space.folder.glob("Pulumi.*.yaml"):
             other.unlink()  # the same prefix in two stacks would be refused
         asked = {f"binderhub:{key}" if ":" not in key else key: yaml.safe_load(v) for key, v in config.items()}
-        file["config"] |= {"binderhub:chart": "chart", **asked}
+        # Its name does not tell the profile, unless it is dev.
+        file["config"] |= {"binderhub:chart": "chart", "binderhub:profile": "dev", **asked}
         (space.folder / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": file["config"]}))
         space.pulumi("stack", "init", name)
         space.pulumi("config", "set-all", secrets={"registryPassword": PASSWORD})

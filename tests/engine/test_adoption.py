@@ -21,6 +21,9 @@ def test_a_release_of_another_stack_is_refused_until_it_is_adopted(new_stack: Ne
     assert refused.status != 0
     assert "release shared/shared exists already and belongs to pulumi binderhub/theirs" in refused.text
     assert "pulumi up would fail: cannot re-use a name that is still in use" in refused.text
+    told = " ".join(refused.text.split())
+    assert "Namespace/shared: exists already, and this stack did not make it" in told
+    assert "more like it: ServiceAccount/tiller-shared in kube-system, ClusterRoleBinding/tiller-shared" in told
     # It is true: without the check, that is what happens.
     mine.set("skipServerChecks", "true")
     assert "cannot re-use a name that is still in use" in mine.up(check=False).text

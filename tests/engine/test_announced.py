@@ -25,6 +25,7 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
         "password": {"registryPassword": PASSWORD + "-2"},
         "token rotation": {"rotation": 2},
         "cull": {"cullIdle": 700},
+        "an image of the hub": {"hubImage": "quay.io/jupyterhub/k8s-hub:4.3.5"},
         "user memory": {"userMemoryLimit": "2G"},
         "service type": {"valuesFile": _PORT},
         "an ingress": {"valuesFile": {**_PORT, "ingress": {"enabled": True}}},

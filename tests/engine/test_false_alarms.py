@@ -2,10 +2,13 @@
 
 import json
 import time
+from pathlib import Path
 
+import pytest
 import yaml
 
 from kube import quantities
+from tests.engine.faults.test_faults import planted
 from tests.engine.support import Bench
 from tests.engine.test_looks import warnings
 from tests.engine.test_stacks import NewStack
@@ -27,7 +30,7 @@ VALUES = {
     "ingress": {"enabled": True, "hosts": ["binder.example.org"]},
     "jupyterhub": {
         "hub": {"services": {"announcer": {"display": False}}, "pdb": {"enabled": True}},
-        "scheduling": {"podPriority": {"enabled": True}},
+        # Both together are no stack that can be installed: the hook wants a class that comes after it.
         "prePuller": {"hook": {"enabled": True}, "continuous": {"enabled": True}},
     },
 }
@@ -48,12 +51,43 @@ def test_everything_switched_on_is_not_refused(new_stack: NewStack, bench: Bench
     assert warnings(text) == []
 
 
+HONEST = yaml.safe_load((Path(__file__).parent / "faults" / "honest.yaml").read_text())
+
+
+@pytest.mark.parametrize("group", sorted({row["group"] for row in HONEST}))
+def test_honest_stacks_are_neither_refused_nor_warned_of(new_stack: NewStack, bench: Bench, group: str) -> None:
+    name = f"honest-{group}"
+    own = {"imagePrefix": f"examplelab/binder-{name}-", "timeout": "60", "existingNamespace": "true"}
+    stack = new_stack(name, **own)
+    bench.space.kubectl("create", "namespace", name)
+    with planted(stack, bench, [row for row in HONEST if row["group"] == group]):
+        first = stack.pulumi("up", "--yes").text
+        assert f"{name}: first install, " in first
+        assert warnings(first) == []
+        assert "Diagnostics" not in stack.pulumi("preview", "--expect-no-changes").text
+
+
+def test_what_a_failed_install_leaves_behind_is_no_obstacle(new_stack: NewStack, bench: Bench) -> None:
+    """The stack's own Services are there, and count in a quota that they fill."""
+    name = "leftover"
+    stack = new_stack(name, imagePrefix=f"examplelab/binder-{name}-", timeout="60", addressTimeout="30")
+    bench.space.kubectl("create", "namespace", name)
+    bench.space.kubectl("-n", name, "create", "quota", "services", "--hard=services=2")
+    assert "exceeded quota" in stack.up(check=False).text  # both of ours, and none of the chart's
+    # Four of the chart's own fit now, and no more.
+    bench.space.kubectl("-n", name, "patch", "quota", "services", "-p", '{"spec": {"hard": {"services": "6"}}}')
+    text = stack.pulumi("up", "--yes").text
+    assert f"{name}: first install, " in text
+    assert warnings(text) == []
+
+
 def test_an_update_fits_into_a_quota_that_is_full_of_the_pods_which_go_first(new_stack: NewStack, bench: Bench) -> None:
     """The hub and the proxy end their old pods first; what a LimitRange gave those is free again."""
     name = "tight"
     limits = [{"type": "Container", "default": {"memory": "1Gi"}}]
     limited = {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"}, "spec": {"limits": limits}}
-    stack = new_stack(name, hubDatabase="volume", imagePrefix=f"examplelab/binder-{name}-", timeout="60")
+    prefix = f"examplelab/binder-{name}-"
+    stack = new_stack(name, hubDatabase="volume", imagePrefix=prefix, timeout="60", existingNamespace="true")
     bench.space.kubectl("create", "namespace", name)
     bench.apply(name, limited)
     bench.space.kubectl("-n", name, "create", "quota", "tight", "--hard=limits.memory=64Gi")
@@ -67,6 +101,11 @@ def test_an_update_fits_into_a_quota_that_is_full_of_the_pods_which_go_first(new
     text = stack.pulumi("up", "--yes").text
     assert "Deployment/hub (pods restart)" in text
     assert warnings(text) == []
+    # The namespace is another's: it was not touched, and stays.
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+    left = bench.kubectl("get", "namespace", name)
+    assert (left["status"]["phase"], "app.kubernetes.io/managed-by" in left["metadata"]["labels"]) == ("Active", False)
+    bench.space.kubectl("delete", "namespace", name, "--wait=false")
 
 
 def test_rights_that_tiller_has_as_one_of_a_group_count(new_stack: NewStack, bench: Bench) -> None:

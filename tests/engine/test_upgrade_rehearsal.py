@@ -35,7 +35,7 @@ def checkout(tmp_path: Path) -> Path:
     workspace.copy_project(PROJECT, folder)
     (folder / "own.yaml").write_text("jupyterhub: {ingress: {enabled: true, ingressClassName: public}}\n")
     pools = {"coreNodeSelector": {"pool": "core"}, "userNodeSelector": {"pool": "users"}}
-    elsewhere = {"kubernetes:kubeconfig": "/no/such/kubeconfig", "adoptRelease": True}
+    elsewhere = {"kubernetes:kubeconfig": "/no/such/kubeconfig", "adoptRelease": True, "existingNamespace": True}
     change(folder, "prod", hubStorageClass="fast-ssd", valuesFile="own.yaml", timeout=60, **pools, **elsewhere)
     with (folder / ".gitignore").open("a") as ignored:
         ignored.write("own.yaml\n")
@@ -80,5 +80,5 @@ def test_a_failed_step_is_shown_and_can_be_looked_at(checkout: Path) -> None:
         folder = Path(got.stdout.partition("source ")[2].splitlines()[0]).parent
         assert processes.of_folder(folder)
     finally:
-        rehearse("stop")
+        rehearse("stop", folder=checkout)
     assert not folder.exists()

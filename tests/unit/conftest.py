@@ -143,7 +143,7 @@ def worker() -> Iterator[Worker]:
     """The one thread that serves the mock monitor; the SDK wants an event loop in it, and closes none."""
     executor = Worker(1, initializer=lambda: asyncio.set_event_loop(asyncio.new_event_loop()))
     yield executor
-    executor.submit(lambda: asyncio.get_event_loop_policy().get_event_loop().close()).result()
+    executor.submit(lambda: asyncio.get_event_loop().close()).result()
     executor.shutdown()
 
 

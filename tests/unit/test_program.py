@@ -157,6 +157,12 @@ def test_what_the_release_is_made_of(
     assert (collect.func, collect.args) == (unready_pods, (cluster, "binderhub"))
 
 
+def test_a_namespace_of_others_is_used_and_the_rest_is_made(engine: Engine, run: Run) -> None:
+    assert run(existingNamespace="true", adoptRelease="true") == OUTPUTS
+    missing = {*EXPECTED} - {(r.type, r.name) for r in engine.registered}
+    assert missing == {(f"{KUBERNETES}:Namespace", "binderhub")}
+
+
 @pytest.mark.parametrize(("stack", "protected"), [("dev", False), ("prod", True)])
 def test_what_holds_data_is_protected_in_prod(engine: Engine, run: Run, stack: str, protected: bool) -> None:
     run(stack)

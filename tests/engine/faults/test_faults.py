@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import randbytes
 from typing import Any
 
 import pytest
 import yaml
 
-from kube.nested import merged
+from kube.nested import at, merged
 from rehearsal.workspace import Result
 from tests.engine.support import PASSWORD, Bench, Stack, decoded
 
@@ -45,7 +46,12 @@ def planted(stack: Stack, bench: Bench, faults: list[Fault]) -> Iterator[None]:
         for fault in named(faults, stack.name):
             for key, value in fault.get("config", {}).items():
                 content["config"][f"binderhub:{key}"] = value
+                if value is None:
+                    del content["config"][f"binderhub:{key}"]
             values = merged(values, fault.get("values", {}))
+            for place, size in fault.get("large", {}).items():
+                text = base64.b64encode(randbytes(size * 3 // 4)).decode()  # which nothing makes smaller
+                values = merged(values, at(place, {"mountPath": "/large", "stringData": text}))
             for item in fault.get("objects", []):
                 make(stack, bench, item)
             for command in fault.get("kubectl", []):
@@ -143,7 +149,7 @@ def test_up_stops_at_its_own_preview(running: Stack, bench: Bench) -> None:
 @pytest.mark.parametrize("faults", groups("first"))
 def test_told_before_a_first_install(bench: Bench, faults: list[Fault]) -> None:
     name = f"first-{faults[0]['group']}"
-    stack = bench.own_stack(name, **STACK)
+    stack = bench.own_stack(name, **STACK, existingNamespace="true")
     bench.space.kubectl("create", "namespace", name)
     try:
         with planted(stack, bench, faults):
@@ -160,6 +166,56 @@ def test_told_by_the_settings(bench: Bench, faults: list[Fault]) -> None:
     with planted(stack, bench, faults):
         result = stack.pulumi("preview", check=False)
     refused(result, faults, name)
+
+
+def test_a_claim_and_what_becomes_of_it(bench: Bench) -> None:
+    """The preview says so before: what leaves its class, what ends with its pod, and what is gone."""
+    name, claim = "claimed", "PersistentVolumeClaim/hub-db-dir"
+    stack = bench.own_stack(name, **STACK, hubStorageClass="kwok-volume", imagePrefix=f"examplelab/binder-{name}-")
+    stack.up()
+    stack.pulumi("config", "rm", "hubStorageClass")
+    result = stack.pulumi("preview", check=False)
+    assert f"{claim}: a claim cannot leave its storage class kwok-volume: spec is immutable" in result.text
+    assert result.status != 0
+    stack.set("hubStorageClass", "kwok-volume")
+    stack.set("namespace", "claimed-elsewhere")
+    text = stack.pulumi("preview").text
+    assert f"the hub's user database is deleted: {claim} in {name}, and its volume with it" in text
+    stack.pulumi("config", "rm", "namespace")
+    kept = {"metadata": {"finalizers": ["example.org/wait"]}}
+    bench.space.kubectl("-n", name, "patch", "pvc", "hub-db-dir", "--type=merge", "-p", json.dumps(kept))
+    bench.space.kubectl("-n", name, "delete", "pvc", "hub-db-dir", "--wait=false")
+    stack.set("imagePrefix", f"examplelab/binder-{name}-two-")
+    going = "is being deleted, and the hub's user database with it, as soon as its pod ends"
+    assert f"{claim} {going}" in stack.pulumi("preview").text
+    stack.set("cullIdle", "700")
+    result = stack.pulumi("preview", check=False)
+    assert f"{claim}: it {going}: this change ends it" in result.text
+    assert result.status != 0
+    kept["metadata"]["finalizers"] = []
+    bench.space.kubectl("-n", name, "patch", "pvc", "hub-db-dir", "--type=merge", "-p", json.dumps(kept))
+    text = stack.pulumi("up", "--yes").text
+    assert f"{claim} is gone, and the hub's user database with it: Helm makes a new one, which is empty" in text
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+
+
+def test_a_hub_that_is_gone_comes_back_as_the_preview_says(bench: Bench) -> None:
+    """As on a cluster that was made anew: without its rights tiller stands in the way of a mere refresh."""
+    name = "vanished"
+    stack = bench.own_stack(name, **{**STACK, "hubDatabase": "memory"}, imagePrefix=f"examplelab/binder-{name}-")
+    stack.up()
+    bench.space.kubectl("delete", "namespace", name)
+    bench.space.kubectl("delete", "clusterrolebinding", f"tiller-{name}")
+    bench.space.kubectl("-n", "kube-system", "delete", "serviceaccount", f"tiller-{name}")
+    result = stack.pulumi("preview", check=False)
+    assert result.status != 0
+    told = " ".join(result.text.split())
+    assert f"release {name}/{name} is gone, and with it Namespace/{name}, ServiceAccount/tiller-{name}" in told
+    (command,) = {text.partition(";")[0] for text in told.split("what to do: kubectl ")[1:]}
+    bench.space.kubectl(*command.split())
+    assert f"{name}: first install, " in stack.pulumi("up", "--yes", "--refresh").text
+    assert "Diagnostics" not in stack.pulumi("preview", "--expect-no-changes").text
+    stack.pulumi("destroy", "--yes", "--skip-preview")
 
 
 ODD = ['t0p&<secret>"\\ä', "first t0p-line\nsecond t0p-line\n"]

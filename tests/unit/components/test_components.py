@@ -10,14 +10,17 @@ import pytest
 from pulumi_kubernetes import Provider
 
 from components.address import Address, first_address, url
-from components.binderhub import BinderHub, BinderHubArgs, make_namespace
+from components.binderhub import BinderHub, BinderHubArgs, is_adopted, make_namespace
+from components.objects import manifests
 from components.tiller import Tiller
 from components.tokens import Tokens
 from config import settings
 from config.chart import Chart, published
 from config.settings import TOKEN_KEYS, Secret, TillerSettings, TokenSettings
+from kube.errors import ClusterUnreachableError
 from kube.manifests import OWN_LABELS
 from tests.unit.conftest import HEX, Engine
+from tests.unit.fake_api import FakeApi, refused
 
 HUB, BINDER = "proxy-public-external", "binder-external"
 CONFIG = {"binderhub:imagePrefix": "registry.lan:5000/p/binder-", "binderhub:registry": "local"}
@@ -91,8 +94,8 @@ def test_tokens_are_random_and_secret_and_a_given_one_wins(
 
 @pulumi.runtime.test
 def test_address_makes_two_services(engine: Engine) -> pulumi.Output[None]:
-    before = make_namespace("ns", False, Provider("p"))
-    address = Address("address", GIVEN, pulumi.ResourceOptions(depends_on=[before]))
+    before = make_namespace(GIVEN, Provider("p"))
+    address = Address("address", GIVEN, pulumi.ResourceOptions(depends_on=before))
 
     def check(urls: list[str]) -> None:
         assert urls == ["http://203.0.113.7"] * 2
@@ -110,6 +113,22 @@ def test_address_makes_two_services(engine: Engine) -> pulumi.Output[None]:
             assert (request.customTimeouts.create, request.customTimeouts.update) == ("321s", "321s")
             assert [urn.split("::")[-1] for urn in request.dependencies] == ["ns"]
             assert list(request.hooks.on_error) == [f"{name}-wait-explain"]
+
+    return pulumi.Output.all(address.hub_url, address.binder_url).apply(check)
+
+
+@pytest.mark.parametrize(("replicas", "login", "kept"), [(1, True, False), (2, False, False), (2, True, True)])
+@pulumi.runtime.test
+def test_several_binders_keep_the_visitors_who_log_in(
+    engine: Engine, replicas: int, login: bool, kept: bool
+) -> pulumi.Output[None]:
+    """One of them would not take a login that another has signed."""
+    options = {**GIVEN.options, "replicas": replicas}
+    address = Address("address", replace(GIVEN, options=options, login=Mock() if login else None))
+
+    def check(_: list[str]) -> None:
+        found = [engine[name].inputs["spec"].get("sessionAffinity") for name in (HUB, BINDER)]
+        assert found == [None, "ClientIP" if kept else None]
 
     return pulumi.Output.all(address.hub_url, address.binder_url).apply(check)
 
@@ -139,6 +158,22 @@ def test_without_an_address_up_fails_and_a_preview_goes_on(without: Any, monkeyp
     monkeypatch.setattr(pulumi.log, "warn", warn)
     assert first_address(without) == "no-address.invalid"
     assert "no external address" in warn.call_args.args[0]
+
+
+# --- the namespace ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("others", [False, True])
+@pulumi.runtime.test
+def test_a_namespace_of_others_is_never_ours_to_delete(engine: Engine, others: bool) -> pulumi.Output[None]:
+    made = make_namespace(replace(GIVEN, existing_namespace=others, protect=True), Provider("p"))
+
+    def check() -> None:
+        found = [r for r in engine.registered if r.type == "kubernetes:core/v1:Namespace"]
+        assert [(r.name, r.request.protect) for r in found] == ([] if others else [("ns", True)])
+        assert [one["metadata"]["name"] for one in manifests(made)] == ([] if others else ["ns"])
+
+    return engine.then(check)
 
 
 # --- BinderHub ----------------------------------------------------------------------------------------------------
@@ -178,6 +213,33 @@ def test_binderhub_registers_one_release(engine: Engine, chart: Chart) -> pulumi
         assert list(request.hooks.on_error) == ["hub-release-wait-explain"]
 
     return pulumi.Output.all(hub.namespace, hub.release, hub.chart_version).apply(check)
+
+
+GONE = ClusterUnreachableError("minikube", "gone")
+RECORDS = ("GET", "Secret", "*")
+
+
+@pytest.mark.parametrize(
+    ("adopt", "api", "adopted"),
+    [
+        (False, FakeApi({RECORDS: [{"metadata": {}}]}), False),
+        (True, FakeApi({RECORDS: [{"metadata": {}}]}), True),
+        (True, FakeApi({RECORDS: []}), False),  # an import of what is not there would fail
+        (True, FakeApi({RECORDS: refused("Forbidden")}), True),
+        (True, None, True),
+    ],
+)
+def test_a_release_is_taken_over_if_there_is_one(adopt: bool, api: FakeApi | None, adopted: bool) -> None:
+    args = BinderHubArgs(settings=replace(GIVEN, adopt_release=adopt), values={}, api=api)
+    assert is_adopted(args) is adopted
+    if api and adopt:
+        assert [one.query for one in api.asked] == [{"labelSelector": "owner=helm,name=rel"}]
+
+
+def test_a_server_that_does_not_answer_is_told_without_a_traceback() -> None:
+    args = BinderHubArgs(settings=replace(GIVEN, adopt_release=True), values={}, api=FakeApi({RECORDS: GONE}))
+    with pytest.raises(pulumi.RunError, match="gone"):
+        is_adopted(args)
 
 
 @pytest.mark.parametrize("status", ["failed", "pending-install", "uninstalling", ""])

@@ -1,5 +1,6 @@
 """The cluster of a stack: how it is reached, what it tells, and the two providers made from one kubeconfig."""
 
+import importlib.metadata
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -85,5 +86,21 @@ def test_both_providers(engine: Engine, tmp_path: Path, connect: Mock) -> pulumi
             }
             marked = engine[name].request.object["kubeconfig"]
             assert "4dabf18193072939515e22adb298388d" in marked, "the kubeconfig must be a secret"
+
+    return engine.then(check)
+
+
+@pytest.mark.parametrize("take_over", [False, True])
+@pulumi.runtime.test
+def test_what_exists_is_taken_over_on_purpose_alone_whatever_the_version(
+    engine: Engine, tmp_path: Path, connect: Mock, take_over: bool
+) -> pulumi.Output[None]:
+    """Before 4.29 there is no such option, and each provider takes over; from then on none does without it."""
+    version = tuple(map(int, importlib.metadata.version("pulumi-kubernetes").split(".")[:2]))
+    cluster(tmp_path).provider("operator", take_over=take_over)
+
+    def check() -> None:
+        expected = "true" if take_over and version >= (4, 29) else None
+        assert engine["operator"].inputs.get("upsertExistingObjects") == expected
 
     return engine.then(check)

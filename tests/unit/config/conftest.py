@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ def as_given(key: Key) -> str:
 def everything(registry: str, authenticator: str) -> dict[str, str]:
     """A config with all that leads to Helm values, and a registry and a login of these types."""
     given = {key.name: as_given(key) for key in KEYS if key.paths and not key.secret}
+    given |= dict.fromkeys(("allowedRepositories", "bannedRepositories"), '["github.com/my-org/*"]')
     given |= {**LOGIN, "authenticator": authenticator, "githubToken": "x", "privateImages": "true", "replicas": "2"}
     given |= {"authenticatorConfig": json.dumps(dict.fromkeys(("authorize_url", "token_url", "userdata_url"), "x"))}
     given |= {"registry": registry, "imagePrefix": TYPES[registry].prefix(), "imageCleaner": "nocordon"}
@@ -65,10 +66,16 @@ def everything(registry: str, authenticator: str) -> dict[str, str]:
     return {**given, "registryTokenUrl": "https://r/t?s="} if registry == "token" else given
 
 
-def read(config: Mapping[str, Any] | None = None, *, stack: str = "dev", folder: Path = ROOT) -> Settings:
-    """Read the good config with changes. None takes a key away, and the secret ones come encrypted."""
+def read(
+    config: Mapping[str, Any] | None = None,
+    *,
+    stack: str = "dev",
+    folder: Path = ROOT,
+    secrets: Collection[str] = (),
+) -> Settings:
+    """Read the good config with changes. None takes a key away; the secret ones come encrypted, and `secrets`, too."""
     whole = {key: value for key, value in full({**GOOD, **(config or {})}).items() if value is not None}
-    return settings.read(whole, SECRET, stack, folder)
+    return settings.read(whole, SECRET | {qualified(name) for name in secrets}, stack, folder)
 
 
 def helm_values(given: Settings, tokens: str = "t", hub_url: str = "http://203.0.113.7") -> dict[str, Any]:

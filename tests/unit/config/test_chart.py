@@ -32,11 +32,11 @@ def packed(place: Path, files: dict[str, str] = PACKED) -> Path:
     return place
 
 
-@pytest.mark.parametrize(("given", "version"), [("", chart.CHART_VERSION), ("9.9", "9.9")])
-def test_published_chart(given: str, version: str) -> None:
-    assert chart.published(given) == Chart(
-        reference="binderhub", version=version, repository="https://hub.jupyter.org/helm-chart/", digest=""
-    )
+@pytest.mark.parametrize(("given", "version", "hub"), [("", chart.CHART_VERSION, "5.3.0"), ("9.9", "9.9", "")])
+def test_published_chart(given: str, version: str, hub: str) -> None:
+    repository = "https://hub.jupyter.org/helm-chart/"
+    expected = Chart(reference="binderhub", version=version, repository=repository, digest="", jupyterhub=hub)
+    assert chart.published(given) == expected
 
 
 @pytest.mark.parametrize("make", [unpacked, packed])
@@ -46,6 +46,21 @@ def test_local_chart(tmp_path: Path, make: object) -> None:
     assert (got.reference, got.version, got.repository) == ("./my-chart", "1.2.3-x", "")
     assert len(got.digest) == 12
     assert chart.local(str(place), tmp_path) == got, "an absolute path must not differ from machine to machine"
+
+
+HUB_CHART = "name: jupyterhub\nversion: 4.2.0\nappVersion: 5.3.0\n"
+
+
+@pytest.mark.parametrize(("about", "hub"), [(HUB_CHART, "5.3.0"), ("name: jupyterhub\n", ""), ("", ""), (None, "")])
+def test_a_chart_on_the_disk_says_which_jupyterhub_it_brings(tmp_path: Path, about: str | None, hub: str) -> None:
+    below = unpacked(tmp_path / "folder") / "charts" / "jupyterhub"
+    files = {"binderhub/Chart.yaml": ABOUT}
+    if about is not None:
+        below.mkdir(parents=True)
+        (below / "Chart.yaml").write_text(about)
+        files["binderhub/charts/jupyterhub/Chart.yaml"] = about
+    packed(tmp_path / "archive", files)
+    assert [chart.local(name, tmp_path).jupyterhub for name in ("folder", "archive")] == [hub, hub]
 
 
 @pytest.mark.parametrize(

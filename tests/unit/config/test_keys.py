@@ -5,6 +5,7 @@ from helm_python.chart import Chart
 
 from config import keys
 from config.keys import KEYS, Key
+from config.registries import TYPES
 from kube.nested import get
 from tests.unit.config.conftest import as_given, full, helm_values, read, shape
 
@@ -46,3 +47,25 @@ def test_what_a_rehearsal_fills_in(registry: str, authenticator: str, required: 
     assert keys.required_secrets(config) == tuple(f"binderhub:{name}" for name in required)
     assert keys.placeholder("binderhub:registryPassword", config).startswith(begin)
     assert keys.placeholder("binderhub:apiToken", config) == "0" * 64
+
+
+@pytest.mark.parametrize("registry", ["token", "gar", "quay", "ghcr"])
+def test_a_placeholder_of_a_token_address_passes(registry: str) -> None:
+    more = {"registry": registry, "imagePrefix": TYPES[registry].prefix(), "registryTokenUrl": ""}
+    google = {"registryUsername": "", "registryPassword": '{"type": "x"}'} if registry == "gar" else {}
+    address = keys.placeholder("binderhub:registryTokenUrl", full(more))
+    assert read({**more, **google, "registryTokenUrl": address}, secrets={"registryTokenUrl"}).registry.token_url
+
+
+@pytest.mark.parametrize(
+    ("made", "command"),
+    [
+        (keys.set_command("timeout", "60"), "timeout 60"),
+        (keys.set_command("registryTokenUrl", "x"), "--plaintext registryTokenUrl x"),
+        (keys.set_command("labels.my_Password", "x", path=True), "--plaintext --path labels.my_Password x"),
+        (keys.set_command("apiToken", secret=True), "--secret apiToken"),
+        (keys.set_command("allowedUsers[0]", "alice", path=True), "--path 'allowedUsers[0]' alice"),
+    ],
+)
+def test_a_command_says_what_pulumi_would_take_for_a_secret(made: str, command: str) -> None:
+    assert made == f"pulumi config set {command}"

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -12,7 +13,8 @@ import yaml
 
 from config import chart, settings
 from config.settings import KEYS, Secret, Settings, SettingsError
-from tests.unit.config.conftest import GOOD, PASSWORD, SECRET, full, read
+from config.types import hidden
+from tests.unit.config.conftest import GOOD, LOGIN, PASSWORD, SECRET, full, read
 from tests.unit.conftest import HEX, ROOT, Mocks
 
 
@@ -62,6 +64,7 @@ def test_defaults() -> None:
             "replicas": 1,
             "hubDatabase": "sqlite-memory",
             "builder": "dind",
+            "repo2dockerImage": "quay.io/jupyterhub/repo2docker:2025.12.0",
             "userScheduler": False,
         },
         image_prefix="acme/binder-dev-",
@@ -69,10 +72,12 @@ def test_defaults() -> None:
         release="binderhub",
         namespace="binderhub",
         chart=settings.chart.published(),
+        hub_image=settings.chart.HubImage(values={"tag": "4.4.0"}, jupyterhub="5.5.0"),
         timeout=900,
         address_timeout=300,
         protect=False,
         adopt_release=False,
+        existing_namespace=False,
         skip_server_checks=False,
         accepted_risks={},
         tiller=settings.TillerSettings(namespace="kube-system", name="tiller", binding="tiller", role="cluster-admin"),
@@ -124,9 +129,105 @@ def test_a_value_arrives(more: dict[str, Any], path: str, value: object) -> None
     assert type(got) is type(value)
 
 
+TOKEN_URL = "https://registry.example.org/v2/token?service=registry.example.org"
+
+
+def test_what_pulumi_takes_for_a_secret_may_come_either_way() -> None:
+    """Its command line refuses both of these in clear and offers to encrypt them; then they stay hidden."""
+    addresses = {
+        "authorize_url": "https://o/a",
+        "token_url": "https://o/t",
+        "userdata_url": "https://o/u",
+        "scope": ["x"],
+    }
+    login = {**LOGIN, "authenticator": "generic-oauth", "authenticatorConfig": json.dumps(addresses)}
+    given = {"registry": "token", "imagePrefix": "registry.example.org/p/b-", "registryTokenUrl": TOKEN_URL, **login}
+    plain, encrypted = read(given), read(given, secrets={"registryTokenUrl", "authenticatorConfig"})
+    assert (plain.registry.token_url, encrypted.registry.token_url) == (TOKEN_URL, Secret(TOKEN_URL))
+    assert plain.login
+    assert encrypted.login
+    assert encrypted.login.config == hidden(plain.login.config) != plain.login.config == addresses
+    assert not [text for text in (TOKEN_URL, "https://o/t") if text in repr(encrypted)]
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"registryTokenUrl": "https://user:t0p@r.org/t"}, "registryTokenUrl"),
+        ({"registry": "token", "imagePrefix": "r.example.org/p/b-", "registryTokenUrl": "t0p"}, "registryTokenUrl"),
+        ({"authenticatorConfig": '{"token_url": "t0p"}'}, "authenticatorConfig"),
+        ({**LOGIN, "authenticatorConfig": '{"tokn_url": "t0p"}'}, "authenticatorConfig.tokn_url"),
+    ],
+)
+def test_what_came_encrypted_is_refused_unseen(more: dict[str, str], key: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(more, secrets={"registryTokenUrl", "authenticatorConfig"})
+    assert [problem.key for problem in caught.value.problems] == [f"binderhub:{key}"]
+    assert "t0p" not in str(caught.value)
+
+
+def test_a_default_is_no_more_than_what_the_stack_sets_above_it() -> None:
+    """Nobody asked for 100, so nobody is told that it is too much."""
+    got = read({"launchQuota": "20", "userMemoryLimit": "512M", "userCpuLimit": "0.1"}, stack="prod").options
+    assert (got["repositoryQuota"], got["userMemoryGuarantee"], got["userCpuGuarantee"]) == (20, "512M", 0.1)
+    assert read(stack="prod").options["repositoryQuota"] == 100
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\n\n"])
+def test_newlines_at_the_end_of_secrets_are_left_out_and_told_once(ends: str) -> None:
+    hidden = {"config.GitLabRepoProvider.private_token": f"t0p{ends}", "extraFiles.key.stringData": "a\nb"}
+    more = {"registryPassword": PASSWORD + ends, "apiToken": HEX + ends, "secretValues": json.dumps(hidden) + ends}
+    got = read(more)
+    assert (got.registry.password, got.tokens.given["apiToken"]) == (Secret(PASSWORD), Secret(HEX))
+    assert got.own_values["config"]["GitLabRepoProvider"]["private_token"] == Secret("t0p")
+    names = 'apiToken, registryPassword, secretValues, secretValues["config.GitLabRepoProvider.private_token"]'
+    assert got.warnings == (f"newlines at the end of secrets are left out: {names}",)
+
+
+def test_a_registry_on_the_node_is_for_who_is_on_the_nodes_network(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("extraPodSpec: {hostNetwork: true}")
+    local = {"registry": "local", "imagePrefix": "localhost:5000/t/", "builder": "host", "valuesFile": "own.yaml"}
+    assert read(local, folder=tmp_path).image_prefix == "localhost:5000/t/"
+    with pytest.raises(SettingsError, match="localhost is the pod itself"):
+        read({**local, "builder": "dind"}, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"ingress": {"enabled": False, "hosts": ["b.example.org"]}},
+        {"ingress": {"enabled": True, "annotations": {"nginx.ingress.kubernetes.io/affinity": "cookie"}}},
+        {
+            "ingress": {"enabled": True},
+            "service": {"annotations": {"traefik.ingress.kubernetes.io/service.sticky.cookie": "true"}},
+        },
+    ],
+)
+def test_several_binders_with_a_login_are_fine_where_visitors_are_kept(values: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(json.dumps(values))
+    got = read({**LOGIN, "replicas": "2", "valuesFile": "own.yaml"}, folder=tmp_path)
+    assert got.options["replicas"] == 2
+
+
+@pytest.mark.parametrize("more", [{"replicas": "2"}, LOGIN])
+def test_an_ingress_needs_no_affinity_for_one_binder_or_without_a_login(more: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("ingress: {enabled: true}")
+    assert read({**more, "valuesFile": "own.yaml"}, folder=tmp_path).own_values
+
+
 def test_protect_in_prod_can_be_switched_off() -> None:
     assert read(stack="prod").protect
     assert not read({"protect": "false"}, stack="prod").protect
+
+
+@pytest.mark.parametrize("stack", ["production", "prd", "prod-eu", "live", "Prod", "lab"])
+def test_another_name_than_the_profiles_own_says_its_profile(stack: str) -> None:
+    with pytest.raises(SettingsError, match=r"binderhub:profile: missing\n.*\n.*pulumi config set profile prod$"):
+        read(stack=stack)
+    for profile, database in (("prod", "sqlite-pvc"), ("dev", "sqlite-memory")):
+        got = read({"profile": profile}, stack=stack)
+        assert (got.protect, got.options["hubDatabase"]) == (profile == "prod", database)
 
 
 # --- what is refused ----------------------------------------------------------------------------------------------

@@ -1,14 +1,16 @@
 """The Helm values: the whole dict, what is an output in it, and what its fingerprint notices."""
 
 import asyncio
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
 import pytest
 from helm_python.chart import Chart
 
-from config import values
+from config import values, values_file
 from config.settings import SettingsError
 from config.types import Secret
 from kube.nested import at, leaves, merged
@@ -46,6 +48,7 @@ def test_all_values() -> None:
                 "build_token_secret": OUTPUT,
             },
             "RateLimiter": {"limit": 10, "period_seconds": 3600},
+            "KubernetesBuildExecutor": {"build_image": "quay.io/jupyterhub/repo2docker:2025.12.0"},
         },
         "imageCleaner": {"enabled": False},
         "replicas": 1,
@@ -58,6 +61,8 @@ def test_all_values() -> None:
             },
             "hub": {
                 "db": {"type": "sqlite-memory"},
+                "extraConfig": {"zz-end-orphans": values.END_ORPHANS},
+                "image": {"tag": "4.4.0"},
                 "services": {"binder": {"apiToken": OUTPUT}},
                 "config": {"JupyterHub": {"cookie_secret": OUTPUT}, "CryptKeeper": {"keys": [OUTPUT]}},
             },
@@ -67,13 +72,13 @@ def test_all_values() -> None:
     assert len(fingerprint(got)) == 12
 
 
-def test_each_output_stands_in_its_place() -> None:
+def test_each_output_stands_in_its_place(loop: asyncio.AbstractEventLoop) -> None:
     found = {path: leaf for path, leaf in leaves(made()) if isinstance(leaf, pulumi.Output)}
 
     async def texts() -> dict[str, tuple[Any, bool]]:
         return {path: (await leaf.future(), await leaf.is_secret()) for path, leaf in found.items()}
 
-    got = asyncio.get_event_loop_policy().get_event_loop().run_until_complete(texts())
+    got = loop.run_until_complete(texts())
     hub = "jupyterhub.hub"
     hashed = got.pop("podAnnotations.binderhub-pulumi/api-token-hash")
     assert got == {
@@ -198,10 +203,74 @@ def test_a_registry_without_tls_is_made_known_to_the_builder() -> None:
     assert "daemonset" not in made(builder="pink", **registry)["pink"]
 
 
+class Cluster:
+    """Stands where the hub has its Kubernetes client: knows pods, and says no at the one that `refuses`."""
+
+    def __init__(self, refuses: str = "") -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.refuses = refuses
+        self.client = self.config = self
+
+    def load_incluster_config(self) -> None:
+        asyncio.get_running_loop()  # raises where there is none
+
+    def ApiClient(self) -> "Cluster":  # noqa: N802
+        return self
+
+    def CoreV1Api(self, _: object) -> "Cluster":  # noqa: N802
+        return self
+
+    async def __aenter__(self) -> "Cluster":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def list_namespaced_pod(self, namespace: str, label_selector: str) -> Any:
+        self.asked.append((namespace, label_selector))
+        return SimpleNamespace(items=[SimpleNamespace(metadata=SimpleNamespace(name=name)) for name in ("a", "b")])
+
+    async def delete_namespaced_pod(self, name: str, namespace: str) -> None:
+        if name == self.refuses:
+            raise OSError("no")
+        self.asked.append((namespace, name))
+
+
+@pytest.mark.parametrize(
+    ("database", "refuses", "ended"),
+    [
+        ("sqlite://", "", ["component=singleuser-server", "a", "b"]),
+        ("sqlite://", "b", ["component=singleuser-server", "a"]),
+        ("sqlite:///jupyterhub.sqlite", "", []),
+    ],
+)
+def test_a_hub_whose_database_is_new_ends_the_servers_of_the_last_one(
+    database: str, refuses: str, ended: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And starts in any case."""
+    cluster = Cluster(refuses)
+    monkeypatch.setitem(sys.modules, "kubernetes_asyncio", cluster)  # type: ignore[arg-type]
+    monkeypatch.setenv("POD_NAMESPACE", "ns")
+    known = SimpleNamespace(JupyterHub=SimpleNamespace(db_url=database))
+
+    async def start() -> None:
+        exec(values.END_ORPHANS, {"c": known})
+
+    asyncio.get_event_loop_policy().get_event_loop().run_until_complete(start())
+    assert cluster.asked == [("ns", name) for name in ended]
+    assert ("servers of an earlier hub may still run" in capsys.readouterr().out) == bool(refuses)
+
+
+def test_only_a_database_in_memory_needs_that() -> None:
+    assert "extraConfig" not in made(hubDatabase="volume")["jupyterhub"]["hub"]
+    ours = {"extraConfig": made()["jupyterhub"]["hub"]["extraConfig"]}
+    assert list(values_file.findings(ours)) == []
+
+
 def test_fingerprint_notices_each_plain_value_and_the_charts_files() -> None:
     plain = [path for path, leaf in leaves(made()) if not isinstance(leaf, pulumi.Output)]
     seen = {values.fingerprint(merged(made(), at(path, "changed"))) for path in plain}
-    assert len(seen) == len(plain) == 23
+    assert len(seen) == len(plain) == 26
     settings = read()
     edited = replace(settings, chart=replace(settings.chart, digest="abc"))
     assert fingerprint(helm_values(edited)) != fingerprint(helm_values(settings))

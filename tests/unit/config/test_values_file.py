@@ -1,6 +1,7 @@
 """A user's own values file, secret values beside it, and risks."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,13 +58,33 @@ def test_a_values_file_is_merged_over_ours_and_the_secrets_beside_it_stay_secret
         ("config: nothing", "config\n      expected: not here: the setting"),
         ("extraEnv: {API_KEY: t0p-secret}", 'secretValues["extraEnv.API_KEY"]'),
         ("extraVolumes: [{name: a, token: t0p-secret}]", "no secret in a file"),
-        ("extra: {tokens: [t0p-secret]}", "no secret in a file"),
+        ("extra: {tokens: [t0p-secret]}", 'secretValues["extra.tokens[0]"]'),
+        ("extraEnv: [{name: A}, {name: DB_PASSWORD, value: t0p-secret}]", 'secretValues["extraEnv[1].value"]'),
+        ("jupyterhub: {hub: {extraEnv: {API_TOKEN: {value: t0p-secret}}}}", "extraEnv.API_TOKEN.value"),
+        ("jupyterhub: {hub: {db: {url: 'postgresql://hub:t0p-secret@db/hub'}}}", "hub.db.url"),
+        ("extraEnv: {DSN: 'mysql+pymysql://:t0p-secret@db:3306/hub?ssl=1'}", "extraEnv.DSN"),
+        ("a: {b: 'a glpat-t0p-secret0123456789'}", "no secret in a file"),
+        (f"a: {{b: 'ghp_{'t0p' * 12}'}}", "no secret in a file"),
+        ("a: {b: [{jwt: 'eyJt0p-secret.eyJt0p-secret.t0p'}]}", "a.b[0].jwt"),
+        ("a: {b: '-----BEGIN RSA PRIVATE KEY-----\n t0p-secret'}", "no secret in a file"),
+        ("jupyterhub: {hub: {config: {CryptKeeper: {keys: [t0p-secret]}}}}", "not here: the setting cryptKey"),
         ("extraEnv: {A: 1000000}", "no number of a million or more"),
         ("extraEnv: {A: -1e6}", "no number of a million or more"),
         ("a: [\n  t0p-secret", "own.yaml: line 3: is no YAML"),
         ("service: {}\na: t0p-secret\nservice: {}", "own.yaml: line 3: key `service` is given twice, first in line 1"),
         ("jupyterhub: {hub: {extraConfig: null}}", "no null"),
         ("- t0p-secret", "a map of Helm values"),
+        ("config: {ZenodoProvider: {allowed_specs: []}}", "not here: the setting allowedRepositories"),
+        # The hub makes a pod of them as they stand there.
+        ("jupyterhub: {singleuser: {extraEnv: {DEBUG: on}}}", "extraEnv.DEBUG\n      expected: a text: every launch"),
+        ("jupyterhub: {singleuser: {extraEnv: {ZIP: 01234}}}", "jupyterhub.singleuser.extraEnv.ZIP: '...'"),
+        ("jupyterhub: {singleuser: {extraEnv: {A: {value: 0}}}}", "extraEnv.A.value\n      expected: a text"),
+        ("jupyterhub: {singleuser: {extraEnv: [{name: A, value: 5}]}}", "extraEnv[0].value\n      expected: a text"),
+        ("jupyterhub: {singleuser: {extraEnv: {A: [b]}}}", "extraEnv.A\n      expected: a text"),
+        ("jupyterhub: {singleuser: {extraLabels: {year: 2026}}}", "extraLabels.year\n      expected: a text"),
+        ("jupyterhub: {hub: {config: {KubeSpawner: {node_selector: {gpu: true}}}}}", "gpu\n      expected: a text"),
+        ("jupyterhub: {hub: {config: {KubeSpawner: {environment: {A: 1}}}}}", "environment.A\n      expected: a text"),
+        ("config: {KubernetesBuildExecutor: {extra_envs: {A: 1}}}", "a map, and each entry a text; quote"),
     ],
 )  # fmt: skip
 def test_what_is_refused_in_a_values_file(tmp_path: Path, text: str, told: str) -> None:
@@ -75,7 +96,7 @@ def test_what_is_refused_in_a_values_file(tmp_path: Path, text: str, told: str) 
 def test_what_a_setting_decides_is_what_the_program_sets() -> None:
     assert set(values_file.OWNED.values()) <= {key.name for key in KEYS}
     made = [f"{path}." for path, _ in leaves(helm_values(read(everything("gar", "github"))))]
-    made = [path.replace("[0]", "") for path in made]
+    made = [re.sub(r"\[\d+\]", "", path) for path in made]
     # The charts take these for the same thing, or would rename what the program looks for.
     others = {"hub.cookieSecret", "hub.services.binder.api_token", "fullnameOverride", "nameOverride"}
     never = {path for path in values_file.OWNED if not any(one.startswith(f"{path}.") for one in made)}
@@ -111,6 +132,74 @@ def test_what_is_fine(tmp_path: Path) -> None:
         "a": {"token": "", "seconds": 999_999, "on": True},
     }
     assert list(values_file.findings({"extraPodSpec": names})) == []
+
+
+FINE = {
+    "extraEnv": [
+        {"name": "A_TOKEN", "valueFrom": {"secretKeyRef": {"name": "x", "key": "token"}}},
+        {"name": "B_TOKEN", "value": ""},
+        {"name": "TOKEN_URL", "value": "https://o.example.org/token"},
+        {"name": "C_TOKEN", "value": "$(OTHER)"},
+        {"name": "D_TOKEN", "value": "/var/run/secrets/token"},
+        {"name": "HF", "value": "hf_hub_download_timeout_seconds"},
+        {"name": "DB", "value": "postgresql://hub:$(PASSWORD)@db/hub"},
+    ],
+    "image": {"name": "quay.io/x/y@sha256:" + "0f" * 32, "ref": "0f" * 20},
+    "podAnnotations": {"checksum/config": "0f" * 32, "sha256": "0f" * 32},
+    "extraFiles": {"sums": {"stringData": "0f" * 32 + "  data.csv\n"}},
+    "jupyterhub": {"hub": {"db": {"url": "postgresql://hub@db:5432/hub"}}},
+}
+
+
+def test_what_only_looks_like_a_secret_is_fine() -> None:
+    assert list(values_file.findings(FINE)) == []
+
+
+@pytest.mark.parametrize("place", ["extraConfig", "jupyterhub.hub.extraConfig"])
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ('c.GitHubOAuthenticator.client_secret = "t0p"', 1),
+        ('import os\nos.environ["API_TOKEN"] = "t0p"', 2),
+        ('a = 1\nb = {"api_token": "t0p"}', 2),
+        ('connect(host="db", password="t0p")', 1),
+        ('token: str = "t0p"', 1),
+        ('c.JupyterHub.db_url = "postgresql://hub:t0p@db/hub"', 1),
+        (f'x = f("{"0f" * 32}")', 1),
+        ('c.JupyterHub.services = [{"name": "a", "api_token": os.environ["T0P_TOKEN"]}]', 0),
+        ('c.GitHubOAuthenticator.client_secret = ""\nimage_pull_secrets = "t0p"', 0),
+        ('url = f"postgresql://hub:{t0p}@db/hub"', 0),
+        ('password = read("/run/secrets/t0p")\nc.JupyterHub.log_level = 10', 0),
+    ],
+)
+def test_a_secret_that_code_writes_out(place: str, code: str, line: int) -> None:
+    told = list(values_file.findings(at(place, {"mine": code})))
+    expected = f"no secret in a file that goes into git (line {line} of this code); give it encrypted"
+    example = f"pulumi config set --secret --path 'secretValues[\"{place}.mine\"]' < code.py"
+    assert told == ([(f"{place}.mine", expected, example)] if line else [])
+
+
+@pytest.mark.usefixtures("loop")
+def test_a_secret_inside_a_list_comes_to_its_place(tmp_path: Path) -> None:
+    """As the refusal says it: its item stays in the file, without the value."""
+    text = "extraEnv: [{name: A, value: b}, {name: DB_PASSWORD}]\nextra: {lines: [['', x]]}\n"
+    (tmp_path / "own.yaml").write_text(text)
+    hidden = {"extraEnv[1].value": HIDDEN, "extra.lines[0][0]": HIDDEN, "new.token": HIDDEN}
+    got = read({"valuesFile": "own.yaml", "secretValues": json.dumps(hidden)}, folder=tmp_path).own_values
+    assert got == {
+        "extraEnv": [{"name": "A", "value": "b"}, {"name": "DB_PASSWORD", "value": Secret(HIDDEN)}],
+        "extra": {"lines": [[Secret(HIDDEN), "x"]]},
+        "new": {"token": Secret(HIDDEN)},
+    }
+
+
+@pytest.mark.parametrize(
+    "place", ["extraEnv[2].value", "extraEnv[x].value", "nothing[0]", "a[0]", "extraEnv[-1].value"]
+)
+def test_a_secret_for_a_list_that_is_not_there(tmp_path: Path, place: str) -> None:
+    (tmp_path / "own.yaml").write_text("{extraEnv: [{name: A}, {name: B}], a: {b: c}}")
+    message = refused(tmp_path, {"valuesFile": "own.yaml", "secretValues": json.dumps({place: HIDDEN})})
+    assert f"{place}\n      expected: an item of a list that stands in the values file" in message
 
 
 def test_secret_values_that_do_not_fit(tmp_path: Path) -> None:
@@ -239,6 +328,13 @@ def test_what_an_operator_would_regret(path: str, value: object, risk: str) -> N
     assert len(reader.problems) == len(told) - len(warnings)
 
 
+def test_code_that_is_accepted_by_name() -> None:
+    values = at("extraConfig.mine", "no python")
+    ((_, _, example),) = values_file.findings(values)
+    assert example.endswith('or accept: pulumi config set --path acceptedRisks.unreadableCode "why"')
+    assert list(values_file.findings(values, {"unreadableCode": "known"})) == []
+
+
 @pytest.mark.parametrize("place", ["extraConfig", "jupyterhub.hub.extraConfig"])
 @pytest.mark.parametrize(
     ("code", "fault"),
@@ -250,6 +346,11 @@ def test_what_an_operator_would_regret(path: str, value: object, risk: str) -> N
         ("a = 1\nb = (t0p\n", "line 2 of it is not: '(' was never closed"),
         ("if t0p:\nb = 1", "line 2 of it is not: expected an indented block after 'if' statement on line 1"),
         ("a\0", "of it is not"),
+        # Of Python 3.12, which hub and binder have; an older one of ours cannot tell.
+        ('x = f"{d["t0p"]}"', ""),
+        ("type Pair = tuple[int, int]", ""),
+        ("def first[T](them: list[T]) -> T:\n    return them[0]\n", ""),
+        ("a = 1\nb = f'{a}'\nc = [\n", "line 3 of it is not: '[' was never closed"),
     ],
 )
 def test_what_the_applications_run_is_python(place: str, code: str, fault: str) -> None:

@@ -25,7 +25,7 @@ def test_the_commands_for_a_registry_make_a_good_stack(registry_type: str, tmp_p
     (row,) = (line for line in PAGES["registries.md"].splitlines() if f"(`{registry_type}`)" in line)
     config, secrets = dict(CHART), []
     for command in re.findall(r"`(pulumi config set [^`]+)`", row.split(" | ")[2]):
-        words = shlex.split(command.replace("MY-USER", "me"))[3:]
+        words = [word for word in shlex.split(command.replace("MY-USER", "me"))[3:] if word != "--plaintext"]
         if words[0] == "--secret":
             secrets.append(f"binderhub:{words[1]}")
             config[secrets[-1]] = '{"type": "service_account"}' if "key.json" in command else "s3cret"

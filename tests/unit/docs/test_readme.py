@@ -1,17 +1,29 @@
 """What the pages promise must be so; tests/engine/test_readme.py runs the commands for a cluster."""
 
 import importlib
+import os
 import re
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
+from rehearsal.toolchain import install
 from tests import readme
 
 TEXT = "\n".join(page.read_text() for page in readme.pages())
 MAP = (readme.PROJECT / "docs" / "architecture.md").read_text()
 ROOMS = ("components", "config", "kube", "preflight")
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the Makefile comes from the shell in which the tests run."""
+    of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")  # of the `make test` around this one
+    for name in ("STACK", "CHART", "KEEP", "UPGRADE", "FROM", "NODES", "RUN", "PYTHON", *of_make):
+        monkeypatch.delenv(name, raising=False)
 
 
 def dry(*words: str) -> str:
@@ -41,10 +53,67 @@ def test_every_command_of_ours_is_one(command: str) -> None:
         (["UPGRADE=1"], "--stack 'dev' --from 'HEAD'"),
         (["FROM=main", "STACK=prod"], "--stack 'prod' --from 'main'"),
         (["NODES=pool=core,disk=ssd"], "--stack 'dev' --nodes 'pool=core,disk=ssd'"),
+        (["KEEP=0", "UPGRADE=no", "FROM="], "--stack 'dev'"),
+        (["CHART=it's a chart.tgz"], r"--stack 'dev' --chart 'it'\''s a chart.tgz'"),
     ],
 )
 def test_the_options_behind_make_rehearse(words: list[str], options: str) -> None:
     assert dry("rehearse", *words).endswith(f"-m rehearsal run {options}")
+
+
+def test_the_environment_counts_as_the_command_line_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STACK", "prod")
+    monkeypatch.setenv("RUN", "rehearsal-dev-1-aaaa")
+    assert dry("rehearse").endswith("--stack 'prod'")
+    assert dry("rehearse-stop").endswith("stop --run 'rehearsal-dev-1-aaaa'")
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "found"),
+    [
+        (["rehearse", "stack=prod"], {}, "there is no variable stack."),
+        (["rehearse", "STAK=prod", "Keep=1"], {}, "there is no variable "),
+        (["rehearse-stop", "run=rehearsal-dev-1-aaaa"], {}, "there is no variable run."),
+        (["test", "VENV=.venv"], {}, "there is no variable VENV."),
+        (["rehearse"], {"stack": "prod"}, "there is no variable stack."),
+        (["rehearse", "prod"], {}, "there is no target prod."),
+    ],
+)
+def test_what_is_misspelt_is_refused_with_one_line(words: list[str], environment: dict[str, str], found: str) -> None:
+    """It would have been a rehearsal of dev."""
+    command = ["make", "--no-print-directory", "-n", *words]
+    got = subprocess.run(command, cwd=readme.PROJECT, env={**os.environ, **environment}, capture_output=True, text=True)
+    assert (got.returncode, got.stdout) == (2, "")
+    (line,) = got.stderr.splitlines()
+    assert found in line
+    assert "Example: make rehearse STACK=prod" in line
+
+
+def test_what_a_rehearsal_does_not_need_is_not_installed_for_it(tmp_path: Path) -> None:
+    """And its environment is not the one that the README makes for deploying."""
+    shutil.copy(readme.PROJECT / "Makefile", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    asked = {}
+    for target in ("rehearse", "test"):
+        got = subprocess.run(["make", "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True)
+        asked[target] = re.findall(r"pip install --quiet (.*)", got.stdout)
+        assert set(re.findall(r"-m venv (.*)", got.stdout)) == {"--clear .venv-rehearsal"}
+        # Before it starts, what it takes.
+        first = got.stdout.index("minute, ")
+        assert first < got.stdout.index(f"{install.BUILD_GB} GB while it lasts") < got.stdout.index("-m venv")
+    assert asked == {"rehearse": ["'.[rehearsal]'"], "test": ["'.[rehearsal]'", "'.[rehearsal,tests]'"]}
+
+
+def test_another_python_gets_an_environment_of_its_own(tmp_path: Path) -> None:
+    """Without that, `make rehearse PYTHON=python3.12` would go on with the Python of the first run."""
+    shutil.copy(readme.PROJECT / "Makefile", tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / ".venv-rehearsal").mkdir()
+    (tmp_path / ".venv-rehearsal" / "rehearsal-python3").touch()
+    for words, new in ([], False), (["PYTHON=/usr/bin/python3"], True):
+        command = ["make", "-n", "rehearse", *words]
+        got = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert ("-m venv" in got.stdout) == new
 
 
 def test_the_readme_names_the_two_commands_on_its_first_screen() -> None:

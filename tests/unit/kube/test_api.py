@@ -209,3 +209,15 @@ def test_who_fails_does_not_wait_for_the_others() -> None:
         side_by_side(ask, range(100))
     assert (waited, len(begun) < 20) == ([], True)
     over.set()
+
+
+@pytest.mark.parametrize(("more", "sent"), [(0, True), (1, False)])
+def test_more_than_a_server_takes_is_not_sent(more: int, sent: bool) -> None:
+    """It would hang up in the middle, and so look as if it were not there."""
+    one, proxy = served({"/apis/a": (200, [], b"{}")})
+    got = one.request("POST", "/apis/a", "x" * (api.LARGEST - 2 + more))  # and two quotation marks
+    assert [bool(proxy.sent), got.ok] == [sent] * 2
+    if not sent:
+        assert (got.code, got.reason, got.message) == (
+            413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728",
+        )  # fmt: skip

@@ -27,6 +27,15 @@ def test_no_record_at_all() -> None:
     assert RECOVERED == "Interrupted; the next pulumi up completes it", "such records stand in clusters"
 
 
+def test_a_record_is_packed_as_it_is_read() -> None:
+    body = {"info": {"description": OURS}, "chart": {"values": {"a": "ä"}}}
+    packed = helm_releases.packed(body)
+    assert helm_releases.contents({"data": {"release": packed}}) == body
+    one = secret(1, "deployed", chart=body["chart"])
+    assert helm_releases.history([one, secret(2, "failed", chart={"b": 1})], "x").chart == body["chart"]
+    assert helm_releases.history([secret(2, "failed", chart={"b": 1})], "x").chart == {}
+
+
 def test_the_deployed_revision_is_what_lies_in_the_cluster() -> None:
     manifest = "---\nkind: Secret\nmetadata: {name: hub, namespace: x}\n"
     hooks = [

@@ -14,6 +14,23 @@ def test_hooks_for_tests_are_no_part_of_a_release(event: str, installed: bool) -
     assert [str(key) for key in manifests.by_key([secret], "binderhub")] == ["Secret/hub in x"] * installed
 
 
+def test_a_field_that_is_null_is_not_there() -> None:
+    """Charts write nulls, Helm's record keeps them, and a rendering through the provider may not."""
+    strategy = {"type": "Recreate", "rollingUpdate": None}
+    rule = {"apiGroups": None, "resources": ["pods"], "verbs": ["get", None]}
+    one = {
+        "kind": "Role",
+        "metadata": {"name": "a", "labels": None},
+        "strategy": strategy,
+        "rules": [rule],
+        "empty": {},
+    }
+    (found,) = manifests.by_key([one], "binderhub").values()
+    left = {"resources": ["pods"], "verbs": ["get", None]}
+    rest = {"strategy": {"type": "Recreate"}, "rules": [left], "empty": {}}
+    assert found == {"kind": "Role", "metadata": {"name": "a"}, **rest}
+
+
 @pytest.mark.parametrize(
     ("spec", "pods"),
     [(None, False), ({}, True), ({"replicas": None}, True), ({"replicas": 0, "template": None}, False)],

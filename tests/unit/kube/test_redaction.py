@@ -27,6 +27,29 @@ def test_a_secret_as_go_writes_it_in_json() -> None:
     assert Mask(["a&b<c>d"])('{"token":"a\\u0026b\\u003cc\\u003ed"}') == '{"token":"[secret]"}'
 
 
+@pytest.mark.parametrize("user", ["", "m", "me", "bob", "robot$me"])
+@pytest.mark.parametrize("secret", ["s3cret", "pa55-Word", '{\n  "type": "service_account"\n}\n', "pässwörd"])
+def test_no_base64_of_a_login_or_of_a_docker_config_tells_a_secret(user: str, secret: str) -> None:
+    """What is left of the base64 is what it would be with another secret, but for what stands behind it."""
+
+    def logins(password: str) -> list[str]:
+        auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+        about = {"username": user, "password": password, "auth": auth}
+        config = json.dumps({"auths": {"https://index.docker.io/v1/": about}})
+        twice = json.dumps({"auths": {"r.example.org": {"auth": auth}}})
+        return [auth, *(base64.b64encode(one.encode()).decode() for one in (config, twice, f"{password}:x"))]
+
+    for text in logins(secret):
+        shown = Mask([secret])(f"of {text} it is")
+        assert "[secret]" in shown
+        parts = re.split(r"\[secret\]", shown.removeprefix("of ").removesuffix(" it is"))
+        plain = "".join(base64.b64decode(part[: len(part) // 4 * 4]).decode(errors="replace") for part in parts[:1])
+        assert text.startswith(parts[0])
+        assert not [end for end in range(2, len(secret)) if plain.endswith(secret[:end])]
+        auth = base64.b64encode(f"{user}:{secret}".encode()).decode()
+        assert auth[-8:] not in plain
+
+
 def test_only_the_secret_itself_is_hidden() -> None:
     assert Mask(["a.c"])("abc a.c") == "abc [secret]"
     assert Mask(["", "a", "ab"])("a cab in the lab") == "a cab in the lab", "what is short stands in every text"
@@ -52,6 +75,8 @@ def test_a_text_is_cut_in_the_middle() -> None:
     assert mask("a" * 600) == "a" * 600
     assert mask("a" * 301 + "b" * 300) == f"{'a' * 300} ... {'b' * 300}"
     assert mask("a" * 300 + "c" * 6000 + "b" * 300) == f"{'a' * 300} ... {'b' * 300}"
+    assert mask("a" * 601, longest=601) == "a" * 601, "who writes for people is read to the end"
+    assert mask("abcd", longest=2) == "a ... d"
 
 
 @pytest.mark.parametrize("before", [290, 295, 299, 300])

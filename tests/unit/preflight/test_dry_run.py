@@ -91,8 +91,8 @@ def test_tiller_asks_about_objects_and_the_user_about_pods_and_what_pulumi_makes
     left = plain("Secret", "left", annotations={"helm.sh/resource-policy": "keep"})
     new = [labelled(old), kept, deployment("hub")]
     assert ask(api, [old, kept, plain("Secret", "gone"), left], new, own=[ACCOUNT, LOADBALANCER]) == ([], [])
-    assert [(one.kind, one.account) for one in sent(api, "POST")] == [
-        ("Deployment", TILLER), ("Secret", TILLER), ("ServiceAccount", ""), ("Service", ""), ("Pod", ""),
+    assert sorted((one.kind, one.account) for one in sent(api, "POST")) == [  # side by side
+        ("Deployment", TILLER), ("Pod", ""), ("Secret", TILLER), ("Service", ""), ("ServiceAccount", ""),
     ]  # fmt: skip
     (applied,) = sent(api, "PATCH")
     assert (applied.name, applied.account) == ("a", TILLER)
@@ -103,6 +103,13 @@ def test_tiller_asks_about_objects_and_the_user_about_pods_and_what_pulumi_makes
     assert {one.namespace for one in asked if one.kind != "ServiceAccount"} == {"binder"}
 
 
+def test_helms_next_record_is_as_large_as_it_will_be() -> None:
+    api = FakeApi()
+    ask(api, [], CHART, record="H4sI")
+    (asked,) = [one.body for one in sent(api, "POST") if one.kind == "Secret"]
+    assert (asked["type"], asked["data"]) == ("helm.sh/release.v1", {"release": "H4sI"})
+
+
 @pytest.mark.parametrize(("number", "record"), [(1, True), (10, True), (11, False)])
 def test_helms_next_record_is_asked_about_unless_helm_makes_room_first(number: int, record: bool) -> None:
     api = FakeApi()
@@ -110,16 +117,54 @@ def test_helms_next_record_is_asked_about_unless_helm_makes_room_first(number: i
     assert names(sent(api, "POST")) == ["ConfigMap/a", *[f"Secret/sh.helm.release.v1.hub.v{number}"] * record]
 
 
-@pytest.mark.parametrize("brought", [True, False])
-def test_pods_are_asked_about_without_what_the_release_is_about_to_make(brought: bool) -> None:
-    api, new = FakeApi(), deployment("hub", serviceAccountName="hub", serviceAccount="hub", priorityClassName="own")
+CLASSES = [plain("PriorityClass", "own", "scheduling.k8s.io/v1"), plain("RuntimeClass", "box", "node.k8s.io/v1")]
+HOOK, LATE = ({"annotations": {"helm.sh/hook": f"{when}-upgrade"}} for when in ("pre", "post"))
+
+
+def hooked(one: dict[str, Any], hook: dict[str, Any]) -> dict[str, Any]:
+    return {**one, "metadata": {**one["metadata"], **hook}}
+
+
+@pytest.mark.parametrize(
+    ("old", "classes", "hook", "brought"),
+    [
+        ([], CLASSES, {}, True), ([], [], {}, False), (CLASSES, CLASSES, {}, True),
+        # A hook before the install has only what other hooks bring, or what was there.
+        ([], CLASSES, HOOK, False), (CLASSES, CLASSES, HOOK, True),
+        ([], [hooked(one, HOOK) for one in CLASSES], HOOK, True),
+        ([], CLASSES, LATE, True),
+    ],
+)  # fmt: skip
+def test_pods_are_asked_about_without_what_the_release_itself_makes(
+    old: list[Any], classes: list[Any], hook: dict[str, Any], brought: bool
+) -> None:
+    api = FakeApi()
+    named = {"serviceAccountName": "hub", "serviceAccount": "hub"}
+    new = hooked(deployment("hub", priorityClassName="own", runtimeClassName="box", **named), hook)
     none = {**deployment("idle"), "spec": {**deployment("idle")["spec"], "replicas": 0}}
-    ask(api, [], [new, none, *[plain("PriorityClass", "own", "scheduling.k8s.io/v1")] * brought, role("r")])
+    ask(api, old, [new, none, *classes, role("r")])
     (pod,) = [one.body for one in sent(api, "POST") if one.kind == "Pod"]
     assert pod["metadata"]["name"] == "hub-preview"
     assert pod["spec"]["serviceAccountName"] == "default"
     assert "serviceAccount" not in pod["spec"], "the field's old name"
-    assert ("priorityClassName" in pod["spec"]) is not brought
+    assert [field in pod["spec"] for field in ("priorityClassName", "runtimeClassName")] == [not brought] * 2
+
+
+def test_a_hub_beside_this_one_is_told_in_one_sentence() -> None:
+    """Nothing of it is to be deleted, least of all its Services."""
+    theirs = {**HELMS, "meta.helm.sh/release-name": "other"}
+
+    def taken(asked: Asked) -> Any:
+        return plain(asked.kind, asked.name, annotations=theirs, labels=MANAGED)
+
+    rows: dict[Any, Any] = {("POST", kind, "*"): refused("AlreadyExists") for kind in ("Deployment", "Service")}
+    rows |= {("POST", "Secret", name): refused("AlreadyExists") for name in "abc"}
+    rows |= {("PATCH", "Service", "*"): refused("Conflict", "1 conflict")}
+    api = FakeApi({**rows, **{("GET", kind, "*"): taken for kind in ("Secret", "Deployment")}})
+    new = [deployment("binder"), deployment("hub"), plain("Secret", "a"), plain("Secret", "b"), plain("Secret", "c")]
+    sentence = "release other is in namespace binder already, with objects of the same names"
+    named = "Deployment/binder, Deployment/hub, Secret/a, Secret/b, and 1 more"
+    assert ask(api, [], new, own=[LOADBALANCER]) == ([f": {sentence}: {named}"], [])
 
 
 def test_a_namespace_still_to_be_made_is_asked_about_in_default_under_names_of_its_own() -> None:
@@ -127,7 +172,7 @@ def test_a_namespace_still_to_be_made_is_asked_about_in_default_under_names_of_i
     new = [plain("ConfigMap", "a", namespace="binder"), role("r"), plain("ConfigMap", "b", namespace="other")]
     ask(api, [], new, exists=False)
     asked = [(one.kind, one.name, one.namespace) for one in sent(api, "POST")]
-    assert asked[:3] == [("ClusterRole", "r", ""), ("ConfigMap", "a-preview", "default"), ("ConfigMap", "b", "other")]
+    assert set(asked) >= {("ClusterRole", "r", ""), ("ConfigMap", "a-preview", "default"), ("ConfigMap", "b", "other")}
 
 
 def test_a_hook_is_replaced_each_time_so_a_new_one_is_asked_about_by_another_name() -> None:
@@ -180,12 +225,13 @@ def test_what_is_forbidden_or_of_no_known_type_is_not_asked_again(reason: str) -
         (refused("Forbidden", "no"), ["no"]),
     ],
 )  # fmt: skip
-def test_what_pulumi_finds_there_is_taken_over_unless_somebody_else_set_it_otherwise(
+def test_what_pulumi_takes_over_on_purpose_must_be_like_its_own(
     answer: Answer | Callable[[Asked], Any], told: list[str]
 ) -> None:
     rows = {("POST", "Service", "*"): refused("AlreadyExists"), ("PATCH", "Service", "external"): answer}
     api = FakeApi(rows)
-    assert ask(api, [], CHART, own=[ACCOUNT, LOADBALANCER]) == ([f"Service/external: {text}" for text in told], [])
+    told = [f"Service/external: {text}" for text in told]
+    assert ask(api, [], CHART, own=[ACCOUNT, LOADBALANCER], adopt=True) == (told, [])
     (applied,) = sent(api, "PATCH")
     assert (applied.account, applied.query["force"]) == ("", "false")
     assert (applied.query["fieldManager"], applied.dry_run) == ("pulumi-kubernetes", True)
@@ -207,7 +253,7 @@ MANAGED = {"app.kubernetes.io/managed-by": "Helm"}
 def taken(notes: dict[str, str], labels: dict[str, str], whose: str) -> tuple[Any, ...]:
     live = plain("Secret", "a", annotations=notes, labels=labels)
     rows = {("POST", "Secret", "a"): refused("AlreadyExists"), ("GET", "Secret", "a"): live}
-    told = f"Secret/a: Secret/a exists already and belongs to {whose}; Helm would say: invalid ownership metadata"
+    told = f"Secret/a: exists already and belongs to {whose}; Helm would say: invalid ownership metadata"
     return case([SOME], [told] if whose else [], rows=rows)
 
 
@@ -228,7 +274,7 @@ def mutated(asked: Asked) -> Any:
 
 ANSWERS = {
     "taken by nobody's release": taken({}, {}, "somebody else (no release of Helm)"),
-    "taken by another release": taken({**HELMS, "meta.helm.sh/release-name": "x"}, MANAGED, "binder/x"),
+    "taken by another release": taken({**HELMS, "meta.helm.sh/release-namespace": "x"}, MANAGED, "x/hub"),
     "taken, and only noted as ours": taken(HELMS, {}, "binder/hub"),
     "taken by this release": taken(HELMS, MANAGED, ""),
     "a policy that cannot be dry-run": case(
@@ -325,6 +371,13 @@ def one_after_the_other(name: str) -> dict[str, Any]:
     return {**one, "spec": {**one["spec"], "strategy": {"type": "Recreate"}, "selector": {"matchLabels": {"a": "b"}}}}
 
 
+GREEDY = {"name": "a", "resources": {"requests": {"memory": "1Gi"}}}
+BY_DEFAULT = " (it gives no limit: this one is the default of LimitRange/small)"
+RANGE = plain("LimitRange", "small") | {"spec": {"limits": [{"type": "Container", "default": {"memory": "512Mi"}}]}}
+LIMITED = {
+    ("POST", "Pod", "*"): refused("Invalid", "too much", ("spec.containers[0].resources.requests", "too much")),
+    ("GET", "LimitRange", "*"): [RANGE],
+}  # fmt: skip
 FULL_OF_PODS = {("POST", "Pod", "*"): refused("Forbidden", FULL)}
 POLICY = {("POST", "Pod", "*"): refused("Forbidden", "violates a policy")}
 HUB, BINDER = one_after_the_other("hub"), deployment("binder")
@@ -347,6 +400,13 @@ ROOM = {
          "ResourceQuota/q: 3Gi new limits.memory do not fit: 2Gi allowed, 0 in use"],
         rows={QUOTAS: quota(pods="2", services="0", secrets="1", limits_memory="2Gi"),
               ("POST", "Service", "*"): FORBIDDEN, ("POST", "Pod", "*"): limited}),
+    "a limit that a namespace gives": case(
+        [deployment("hub", containers=[GREEDY])], [f"Deployment/hub (its pods): too much{BY_DEFAULT}"],
+        [f"every build would be refused: too much{BY_DEFAULT}"],
+        rows=LIMITED, spawned={"build": {"spec": {"containers": [GREEDY]}}}),
+    "a limit of its own": case(
+        [deployment("hub", containers=[{"name": "a", "resources": {**GREEDY["resources"], "limits": {"memory": 1}}}])],
+        ["Deployment/hub (its pods): too much"], rows=LIMITED),
     "pods that do not run yet": case([updated(HUB, replicas=2)], TWO_PODS, old=[HUB], rows=ONE_POD),
     "pods that nobody may ask about": case([updated(HUB, replicas=2)], TWO_PODS, old=[HUB],
                                            rows={**ONE_POD, **NO, MAKE_PODS: may_not}),
@@ -356,8 +416,21 @@ ROOM = {
     "what Pulumi makes beside the release": case(
         CHART, ["ResourceQuota/q: 1 new services.loadbalancers do not fit: 0 allowed, 0 in use"], own=[LOADBALANCER],
         rows=BALANCERS),
-    "what Pulumi made before": case(CHART, own=[LOADBALANCER],
-                                    rows={**BALANCERS, ("POST", "Service", "*"): refused("AlreadyExists")}),
+    "what Pulumi takes over": case(CHART, own=[LOADBALANCER], adopt=True,
+                                   rows={**BALANCERS, ("POST", "Service", "*"): refused("AlreadyExists")}),
+    "what Pulumi made before, where a quota is full": case(
+        CHART, own=[LOADBALANCER], adopt=True,
+        rows={**BALANCERS, ("POST", "Service", "*"): refused("Forbidden", FULL),
+              ("GET", "Service", "external"): LOADBALANCER}),
+    "what the release has made before, where a quota is full": case(
+        [SOME], rows={("POST", "Secret", "a"): refused("Forbidden", FULL),
+                      ("GET", "Secret", "a"): plain("Secret", "a", annotations=HELMS, labels=MANAGED)}),
+    "what is somebody else's, where a quota is full": case(
+        [SOME], ["Secret/a: exists already and belongs to somebody else (no release of Helm); "
+                 "Helm would say: invalid ownership metadata"],
+        rows={("POST", "Secret", "a"): refused("Forbidden", FULL), ("GET", "Secret", "a"): SOME}),
+    "what is new, where a quota is full": case(
+        [SOME], [f"Secret/a: {FULL}"], rows={("POST", "Secret", "a"): refused("Forbidden", FULL)}),
 }  # fmt: skip
 
 
@@ -370,6 +443,17 @@ PULLS = [deployment("hub", imagePullSecrets=[{"name": "mine"}])]
 MISSED = "Deployment/hub: pull secret mine does not exist, and its pods need it"
 ENTRIES = [{"valueFrom": {"secretKeyRef": {"name": name, "key": "tokn"}}} for name in ("mine", "own")]
 CLAIM = plain("PersistentVolumeClaim", "db") | {"spec": {"storageClassName": "gone"}}
+GOING = {**CLAIM, "metadata": {**CLAIM["metadata"], "deletionTimestamp": "2026-11-24T16:00:00Z"}}
+ENDING = "PersistentVolumeClaim/db is being deleted, and all that db holds with it, as soon as its pod ends"
+ENDS = f"{ENDING.replace(' is', ': it is', 1)}: this change ends it"
+DATABASE = plain("PersistentVolumeClaim", "hub-db-dir")
+USER = deployment("hub", volumes=[{"name": "db", "persistentVolumeClaim": {"claimName": "db"}}])
+
+
+def claims(*there: dict[str, Any]) -> dict[Any, Any]:
+    return {("GET", "PersistentVolumeClaim", "*"): [*there]}
+
+
 INGRESS = plain("Ingress", "i", "networking.k8s.io/v1") | {"spec": {"ingressClassName": "gone"}}
 LACKS = {
     "the hub's own pods, which do not stop the release": case(
@@ -384,7 +468,29 @@ LACKS = {
         [deployment("hub", containers=[{"env": ENTRIES}]), plain("Secret", "own") | {"data": {"tokn": ""}}],
         ["Deployment/hub: secret mine has no key tokn, and its pods need it (it has: token)"],
         rows={("GET", "Secret", "mine"): plain("Secret", "mine") | {"data": {"token": "t0p"}}}),
-    "an old claim of a class that is gone": case([labelled(CLAIM)], old=[CLAIM]),
+    "an old claim of a class that is gone": case([labelled(CLAIM)], old=[CLAIM], rows=claims(CLAIM)),
+    "a claim that is gone": case(
+        [labelled(SOME), DATABASE], [],
+        ["PersistentVolumeClaim/hub-db-dir is gone, and the hub's user database with it: Helm makes a new one, "
+         "which is empty"], old=[SOME, DATABASE], rows=claims(CLAIM)),
+    "a claim that is being deleted": case([labelled(SOME), CLAIM], [], [ENDING], old=[SOME, CLAIM], rows=claims(GOING)),
+    "a claim that is being deleted, and its pod restarts": case(
+        [updated(USER), CLAIM], [ENDS], old=[USER, CLAIM],
+        rows=claims(GOING)),
+    "a claim that is being deleted, and its pod goes": case(
+        [CLAIM], [ENDS], old=[USER, CLAIM], rows=claims(GOING)),
+    "a claim that is being deleted, and another pod restarts": case(
+        [USER, updated(deployment("b")), CLAIM], [], [ENDING], old=[USER, deployment("b"), CLAIM], rows=claims(GOING)),
+    "a claim that leaves its class": case(
+        [CLAIM | {"spec": {}}],
+        ["PersistentVolumeClaim/db: a claim cannot leave its storage class gone: spec is immutable after creation"],
+        old=[CLAIM], rows=claims(CLAIM)),
+    "claims that nobody may read": case(
+        [labelled(CLAIM)], [], ["not looked at: no claims"], old=[CLAIM],
+        rows={("GET", "PersistentVolumeClaim", "*"): refused("Forbidden", "no claims")}),
+    "what cannot be read for another reason": case(
+        [labelled(CLAIM)], [], ["not looked at: PersistentVolumeClaim: the server could not find it"], old=[CLAIM],
+        rows={("GET", "PersistentVolumeClaim", "*"): refused("NotFound", "the server could not find it")}),
     "a new claim of such a class": case(
         [CLAIM], ["PersistentVolumeClaim/db: storage class gone does not exist (there are: none)"]),
     "a claim of a class that nobody may read": case(

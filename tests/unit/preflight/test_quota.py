@@ -140,3 +140,23 @@ def test_without_labels_to_select_by_no_pod_is_a_workloads_own(selector: dict[st
 def test_who_ends_its_old_pods_first(kind: str, strategy: str | None, first: bool) -> None:
     given = {"type": strategy} if strategy else None
     assert quota.takes_away_first(thing(kind, "apps/v1", strategy=given)) is first
+
+
+def container(kind: str = "requests", **more: Any) -> dict[str, Any]:
+    return {"resources": {kind: {"memory": "1Gi"}, **more}}
+
+
+@pytest.mark.parametrize(
+    ("containers", "default", "exceeded"),
+    [
+        ([container()], {"memory": "512Mi"}, True), ([container()], {"memory": "1Gi"}, False),
+        ([container()], {"cpu": "1m"}, False), ([container()], None, False),
+        ([container(limits={"memory": "900Mi"})], {"memory": "512Mi"}, False),  # a limit of its own
+        ([container(limits={"cpu": "1"})], {"memory": "512Mi"}, True),
+        ([container("limits")], {"memory": "512Mi"}, False), ([{}, {"resources": None}], {"memory": "1"}, False),
+        ([{}, container()], {"memory": "512Mi"}, True),
+    ],
+)  # fmt: skip
+def test_a_default_limit_that_is_less_than_what_is_asked_for(containers: Any, default: Any, exceeded: bool) -> None:
+    limits = [{"type": "Pod", "default": {"memory": "1"}}, {"type": "Container", "default": default}]
+    assert quota.exceeds_default({"spec": {"containers": containers}}, {"spec": {"limits": limits}}) is exceeded

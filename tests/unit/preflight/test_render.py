@@ -148,7 +148,7 @@ def test_whole_numbers_come_back_as_integers(monkeypatch: pytest.MonkeyPatch) ->
     one = {"kind": "Service", "metadata": {"name": "a", "namespace": "binder"}, "spec": spec}
     ((key, got),) = rendered(monkeypatch, {"result": [one]}).items()
     assert key == ObjectKey("Service", "a")
-    whole = {"ports": [{"port": 80, "share": 0.5}], "replicas": 2, "on": True, "text": "1.0", "none": None}
+    whole = {"ports": [{"port": 80, "share": 0.5}], "replicas": 2, "on": True, "text": "1.0"}
     assert json.dumps(got["spec"]) == json.dumps(whole)
 
 
@@ -156,3 +156,15 @@ def test_what_the_provider_refuses_are_violations(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(RenderingError) as caught:
         rendered(monkeypatch, RuntimeError(f"{BEGINNING}{EITHER}"))
     assert [one.about for one in caught.value.violations] == ["jupyterhub.hub.extraEnv"]
+    assert caught.value.head == "", "the usual one"
+
+
+@pytest.mark.parametrize("before", ["", "an invoke failed: failed to generate YAML for specified Helm chart: "])
+def test_a_chart_that_cannot_be_had_is_no_refusal(monkeypatch: pytest.MonkeyPatch, before: str) -> None:
+    cause = "failed to pull chart: no such host"
+    with pytest.raises(RenderingError) as caught:
+        rendered(monkeypatch, RuntimeError(f"{before}{cause}"))
+    assert caught.value.head == f"the chart binderhub {published().version} cannot be had"
+    ((about, reason, advice),) = [(one.about, one.reason, one.advice) for one in caught.value.violations]
+    assert (about, reason) == ("", cause)
+    assert "pulumi config set chart PATH" in advice

@@ -1,9 +1,11 @@
 """The one line of a preview, and whose release it is."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config import settings
 from kube.helm_releases import RECOVERED, History
 from kube.manifests import ObjectKey
 from preflight import report
@@ -46,12 +48,40 @@ def test_of_a_long_list_restarts_come_first_and_the_rest_is_counted_by_what_beco
     assert line(many).endswith("D/d13 (pods restart)"), "nothing is left to count"
 
 
+def test_a_deleted_claim_is_named_first_however_long_the_list_is() -> None:
+    others = [*changes(*(f"A/a{n:02}" for n in range(14))), *changes("D/d", what=RESTART)]
+    lost = changes("PersistentVolumeClaim/hub-db-dir", "PersistentVolumeClaim/z", what="deleted")
+    first = "PersistentVolumeClaim/hub-db-dir (deleted), PersistentVolumeClaim/z (deleted), D/d (pods restart), A/a00"
+    assert line([*others, *lost]).startswith(f"hub: 17 of 17 objects change: {first}")
+
+
+@pytest.mark.parametrize("protected", [True, False])
+def test_what_deletes_a_claim_is_said_in_words_and_refused_in_a_protected_stack(protected: bool) -> None:
+    claims = ("PersistentVolumeClaim/hub-db-dir", "PersistentVolumeClaim/z")
+    kept = [
+        *changes(claims[0], what="left behind"),
+        *changes(claims[0], what="changed"),
+        *changes("Secret/s", what="deleted"),
+    ]
+    assert report.deleted_claims(kept, protected) == ([], [])
+    texts, refused = report.deleted_claims([*kept, *changes(*claims, what="deleted")], protected)
+    assert texts == [
+        f"the hub's user database is deleted: {claims[0]}, and its volume with it",
+        f"all that z holds is deleted: {claims[1]}, and its volume with it",
+    ]
+    assert [(one.about, one.reason) for one in refused] == [
+        (claims[0], "the hub's user database would be deleted, and this stack is protected"),
+        (claims[1], "all that z holds would be deleted, and this stack is protected"),
+    ][: 2 * protected]
+    assert all("pulumi config set protect false" in one.advice for one in refused)
+
+
 def test_what_users_notice_ends_the_line() -> None:
     found = [Change(HUB, RESTART), Change(PROXY, RESTART), Change(ObjectKey("DaemonSet", "hub-pink"), "deleted")]
     assert line(found) == (
         "hub: 3 of 3 objects change: Deployment/hub (pods restart), Deployment/proxy (pods restart), "
         "DaemonSet/hub-pink (deleted); the hub restarts and forgets its database in memory: users are logged out, "
-        "running sessions are dropped; the proxy restarts: running sessions are cut off for a moment; "
+        "their servers end; the proxy restarts: running sessions are cut off for a moment; "
         "the builder restarts: running builds are lost"
     )
 
@@ -87,7 +117,7 @@ def test_what_users_notice_of_each_object(key: ObjectKey, what: str, told: str) 
 KEPT: dict[ObjectKey, Any] = {DATABASE: {}, SECRET: cookie("a")}
 QUIETLY = "the hub restarts: nobody can log in or launch meanwhile, running sessions stay"
 COOKIE = "the hub restarts with a new cookie secret: all users are logged out"
-FORGETS = "the hub restarts and forgets its database in memory: users are logged out, running sessions are dropped"
+FORGETS = "the hub restarts and forgets its database in memory: users are logged out, their servers end"
 
 
 @pytest.mark.parametrize(
@@ -114,12 +144,53 @@ def test_what_a_restart_of_the_hub_means(old: dict[ObjectKey, Any], new: dict[Ob
 # --- whose release it is ------------------------------------------------------------------------------------------
 
 
-def test_a_release_that_is_worked_on() -> None:
-    assert report.unfinished(History(status="pending-upgrade", newest=3, owner=OWN), "x/hub") == Violation(
-        "",
-        "release x/hub is pending-upgrade: another run is at work, or was killed",
-        "wait for it; if it was killed: python -m operations recover (docs/recovery.md)",
+WORKED_ON = (
+    "release x/hub is pending-upgrade: another run is at work, or was killed",
+    "wait for it; if it was killed: python -m operations recover (docs/recovery.md)",
+)
+REFRESH = "pulumi up --refresh, which installs it anew"
+FORGET = (
+    "release x/hub was uninstalled by hand, and its history kept: Helm would not install it again",
+    f"kubectl -n x delete secret -l owner=helm,name=hub; then {REFRESH}",
+)
+
+
+BIND_AGAIN = "kubectl create clusterrolebinding t --clusterrole=admin --serviceaccount=kube-system:tiller"
+PLACE = {"kind": "Namespace", "metadata": {"name": "x"}}
+SERVICE = {"kind": "Service", "metadata": {"name": "ours", "namespace": "x"}}
+BINDING = {
+    "kind": "ClusterRoleBinding", "metadata": {"name": "t"}, "roleRef": {"name": "admin"},
+    "subjects": [{"name": "tiller", "namespace": "kube-system"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("history", "installed", "lost", "told"),
+    [
+        (History(status="pending-upgrade", newest=3, owner=OWN), True, [], WORKED_ON),
+        (History(), True, [], ("release x/hub is gone; Pulumi does not know that yet", REFRESH)),
+        (History(), True, [PLACE, SERVICE],
+         ("release x/hub is gone, and with it Namespace/x, Service/ours; Pulumi does not know that yet", REFRESH)),
+        # Without the binding neither a refresh nor a destroy comes to its end: seen with pulumi-kubernetes 4.25.0.
+        (History(), True, [PLACE, BINDING],
+         ("release x/hub is gone, and with it Namespace/x, ClusterRoleBinding/t; Pulumi does not know that yet",
+          f"{BIND_AGAIN}; then {REFRESH}")),
+        (History(), False, [], None),
+        (History(status="uninstalled", newest=3), True, [], FORGET),
+        (History(status="uninstalled", newest=3), False, [], FORGET),
+        (History(status="failed", newest=1), True, [], None),  # Helm goes on from a first install that failed
+        (History(status="deployed", newest=1, deployed=1), True, [], None),
+    ],
+)  # fmt: skip
+def test_a_release_that_pulumi_and_helm_cannot_go_on_with(
+    history: History, installed: bool, lost: list[Any], told: tuple[str, str] | None
+) -> None:
+    config = {"namespace": "x", "release": "hub", "imagePrefix": "lab/b-", "registryUsername": "me"}
+    config |= {"registryPassword": "t0p-secret"}
+    given = settings.read(
+        {f"binderhub:{key}": value for key, value in config.items()}, ["binderhub:registryPassword"], "dev", Path()
     )
+    assert report.at_odds(history, given, installed, lost) == ([Violation("", *told)] if told else [])
 
 
 TAKE_OVER = "another setting release, or take it over on purpose: pulumi config set adoptRelease true"

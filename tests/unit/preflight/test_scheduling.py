@@ -164,6 +164,20 @@ PICKY, SHUT_OUT = pod(nodeSelector=CORE), pod()
 HUGE = pod(container(cpu="5"), tolerations=[{"operator": "Exists"}])
 
 
+@pytest.mark.parametrize(
+    ("taints", "advice"),
+    [
+        ([[CORDON]], "kubectl uncordon"), ([[CORDON], [CORDON, taint("core")]], "kubectl uncordon"),
+        # Where a cordon is not all that is in the way, it alone is no help.
+        ([[CORDON, taint("core")]], "kubectl describe nodes"),
+    ],
+)  # fmt: skip
+def test_nodes_that_are_all_cordoned(taints: list[list[dict[str, str]]], advice: str) -> None:
+    (found,) = check(workload(pod()), [node(taints=some) for some in taints])
+    assert isinstance(found, Violation)
+    assert found.advice.startswith(advice)
+
+
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
 @pytest.mark.parametrize(
     ("template", "reason", "advice"),

@@ -10,7 +10,7 @@ from preflight.spawned_pods import BUILD, USER
 
 def pod(name: str, **values: Any) -> dict[str, Any]:
     """Return the spec of one of the two pods."""
-    spec: dict[str, Any] = spawned_pods.pods(values)[name]["spec"]
+    spec: dict[str, Any] = spawned_pods.pods(values, "hub")[name]["spec"]
     return spec
 
 
@@ -37,12 +37,12 @@ def resources(spec: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_values_that_decide_nothing_leave_two_plain_pods(values: dict[str, Any]) -> None:
-    found = spawned_pods.pods(values)
+    found = spawned_pods.pods(values, "hub")
     assert list(found) == ["users-server", "build"], "these names stand in the warnings"
     for template in found.values():
-        assert template["metadata"] == {"labels": {}}
         assert (template["spec"]["nodeSelector"], template["spec"]["imagePullSecrets"]) == ({}, [])
-        assert template["spec"]["containers"] == [{"name": "main", "image": "preview", "resources": {}}]
+        (container,) = template["spec"]["containers"]
+        assert container["resources"] == {}
         assert template["spec"]["automountServiceAccountToken"] is False
     assert dependencies.references(found) == []
 
@@ -79,7 +79,7 @@ def test_a_users_server_asks_for_what_is_given(singleuser: dict[str, Any], found
 def test_a_node_kept_for_users_takes_both(name: str, sign: str) -> None:
     taint = {"key": f"hub.jupyter.org{sign}dedicated", "value": "user", "effect": "NoSchedule"}
     node = {"metadata": {}, "spec": {"taints": [taint]}, "status": {}}
-    assert scheduling.explain_unschedulable(spawned_pods.pods({})[name], [node]) is None
+    assert scheduling.explain_unschedulable(spawned_pods.pods({}, "hub")[name], [node]) is None
 
 
 GPU_TOO, USUAL = {"key": "gpu", "operator": "Exists"}, server()["tolerations"]
@@ -130,9 +130,64 @@ def test_what_stands_in_a_pod(name: str, values: dict[str, Any], found: dict[str
     assert found.items() <= pod(name, **values).items()
 
 
-def test_users_pods_have_labels_of_their_own() -> None:
-    found = spawned_pods.pods({"jupyterhub": {"singleuser": {"extraLabels": {"team": "a"}}}})
-    assert [one["metadata"]["labels"] for one in found.values()] == [{"team": "a"}, {}]
+# What policies look at: as kubespawner and BinderHub make them.
+HUBS = {
+    "app": "jupyterhub", "component": "singleuser-server", "heritage": "jupyterhub", "release": "hub",
+    "app.kubernetes.io/name": "jupyterhub", "app.kubernetes.io/instance": "hub",
+    "app.kubernetes.io/component": "singleuser-server", "app.kubernetes.io/managed-by": "kubespawner",
+    "hub.jupyter.org/username": "binder-examples-requirements-preview", "hub.jupyter.org/servername": "",
+    "hub.jupyter.org/network-access-hub": "true",
+}  # fmt: skip
+NOTES = {"hub.jupyter.org/username": "binder-examples-requirements-preview", "hub.jupyter.org/servername": ""}
+BUILDS = {
+    "labels": {"name": "build-binder-examples-requirements-preview", "component": "binderhub-build"},
+    "annotations": {"binder-repo": "https://github.com/binder-examples/requirements"},
+}
+
+
+@pytest.mark.parametrize(
+    ("singleuser", "labels", "notes"),
+    [
+        ({}, HUBS, NOTES),
+        ({"extraLabels": {"team": "a", "app": "b", "hub.jupyter.org/network-access-hub": "false"}},
+         {**HUBS, "team": "a", "hub.jupyter.org/network-access-hub": "false"}, NOTES),
+        ({"extraAnnotations": {"cost": "1", "hub.jupyter.org/servername": "x"}}, HUBS,
+         {**NOTES, "cost": "1", "hub.jupyter.org/servername": "x"}),
+    ],
+)  # fmt: skip
+def test_labels_and_annotations_are_those_of_the_hub(
+    singleuser: dict[str, Any], labels: dict[str, str], notes: dict[str, str]
+) -> None:
+    found = spawned_pods.pods({"jupyterhub": {"singleuser": singleuser}}, "hub")
+    assert found[USER]["metadata"] == {"labels": labels, "annotations": notes}
+    assert found[BUILD]["metadata"] == BUILDS
+
+
+EXAMPLE = "binder-2dexamples-2drequirements-55ab5c:b8259dac9eb4aa5f2d65d8881f2da94a4952a195"
+
+
+@pytest.mark.parametrize(
+    ("config", "images"),
+    [
+        (
+            {"BinderHub": {"image_prefix": "ghcr.io/lab/b-"}},
+            [f"ghcr.io/lab/b-{EXAMPLE}", "quay.io/jupyterhub/repo2docker"],
+        ),
+        ({"BinderHub": {"build_image": "a:1"}}, [EXAMPLE, "a:1"]),
+        ({"BinderHub": {"build_image": "a:1"}, "KubernetesBuildExecutor": {"build_image": "b:2"}}, [EXAMPLE, "b:2"]),
+    ],
+)
+def test_images_are_those_that_will_be_pulled(config: dict[str, Any], images: list[str]) -> None:
+    found = [pod(name, config=config)["containers"][0]["image"] for name in (USER, BUILD)]
+    assert [one.partition(":2024")[0] for one in found] == images
+
+
+@pytest.mark.parametrize(("given", "user", "group"), [({}, 1000, 100), ({"uid": 7, "fsGid": 0}, 7, 0)])
+def test_users_are_no_administrators(given: dict[str, int], user: int, group: int) -> None:
+    spec = server(**given)
+    inside = {"runAsUser": user, "allowPrivilegeEscalation": False}
+    assert (spec["containers"][0]["securityContext"], spec["securityContext"]) == (inside, {"fsGroup": group})
+    assert (spec["restartPolicy"], pod(BUILD)["restartPolicy"]) == ("OnFailure", "Never")
 
 
 def test_what_the_pods_refer_to() -> None:
@@ -144,7 +199,7 @@ def test_what_the_pods_refer_to() -> None:
         },
         "config": {"KubernetesBuildExecutor": executor, "BinderHub": {"push_secret": "five"}},
     }
-    wanted = dependencies.references(spawned_pods.pods(values))
+    wanted = dependencies.references(spawned_pods.pods(values, "hub"))
     assert [(one.user, one.key.kind, one.key.name) for one in wanted] == [
         ("users-server", "ServiceAccount", "users"),
         *(("users-server", "Secret", name) for name in ("one", "two", "three")),
@@ -152,4 +207,4 @@ def test_what_the_pods_refer_to() -> None:
         ("build", "Secret", "four"),
     ]
     executor["push_secret"] = "six"
-    assert [one.key.name for one in dependencies.references(spawned_pods.pods(values))][-2:] == ["six", "four"]
+    assert [one.key.name for one in dependencies.references(spawned_pods.pods(values, "hub"))][-2:] == ["six", "four"]

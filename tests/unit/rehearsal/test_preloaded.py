@@ -28,7 +28,7 @@ sys.exit(7)
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """A program by the name that the engine's starter has: only that is run by the server."""
-    file = tmp_path / "program" / "pulumi-language-python-exec"
+    file = tmp_path / "it's a program" / "pulumi-language-python-exec"
     file.parent.mkdir()
     file.write_text(PROGRAM)
     (file.parent / "beside.py").write_text("NAME = 'beside'")

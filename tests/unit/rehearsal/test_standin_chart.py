@@ -61,6 +61,12 @@ def rendered(chart: Chart, paths: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return objects
 
 
+def test_the_hubs_image_is_what_the_values_say_and_only_the_hub_has_it(standin: Chart) -> None:
+    objects = rendered(standin, {"jupyterhub.hub.image.tag": "4.4.0"})
+    image = "quay.io/jupyterhub/k8s-hub:4.4.0"
+    assert [key for key, one in objects.items() if image in yaml.safe_dump(one)] == ["Deployment/hub"]
+
+
 PULL = {"create": True, "registry": "r.example.org", "username": "u", "password": "p"}
 RIGHTS = {key for key in DEFAULT_KEYS if key.split("/")[0].removeprefix("Cluster") in ("Role", "RoleBinding")}
 ACCOUNTS = {"ServiceAccount/binderhub", "ServiceAccount/rel-image-cleaner"}

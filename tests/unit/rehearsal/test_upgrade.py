@@ -12,7 +12,7 @@ import yaml
 
 from kube.manifests import OWN_LABELS, ObjectKey
 from kube.run import Result
-from rehearsal import changes, order, revision, stubs
+from rehearsal import changes, order, stubs
 from rehearsal.cluster import kwok
 from rehearsal.errors import CommandError, UsageError
 from rehearsal.order import Order, Program
@@ -49,7 +49,7 @@ def asked(tmp_path: Path) -> Order:
 @pytest.mark.parametrize(("chart", "used"), [("", "charts/binderhub/"), ("/", "/")])
 def test_a_revision_as_committed_then_the_working_tree(asked: Order, tmp_path: Path, chart: str, used: str) -> None:
     """What git ignores is taken from the working folder; a chart on the command line is that of the revision, too."""
-    tree = StackFile({"binderhub:timeout": 60, "binderhub:adoptRelease": True})
+    tree = StackFile({"binderhub:timeout": 60, "binderhub:adoptRelease": True, "binderhub:existingNamespace": True})
     before, after = order.copies(replace(asked, chart=chart), tree, tmp_path)
     assert (len(before.name), before.borrowed, after.name) == (7, ("own.yaml",), "")
     own = str(asked.project / "own.yaml")
@@ -65,15 +65,15 @@ def test_a_revision_as_committed_then_the_working_tree(asked: Order, tmp_path: P
 @pytest.mark.parametrize("name", ["nowhere", "--all", "HEAD~5"])
 def test_a_revision_that_is_not_there(asked: Order, tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=f"git reads no revision '{name}' in .*: Needed a single revision"):
-        revision.extract(asked.project, name, tmp_path / "old")
+        order.extract(asked.project, name, tmp_path / "old")
 
 
 def test_a_folder_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match=f"git reads no revision 'HEAD' in {tmp_path}: not a git repository"):
-        revision.extract(tmp_path, "HEAD", tmp_path / "old")
+        order.extract(tmp_path, "HEAD", tmp_path / "old")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match=r"there is no git on PATH\n.*\n      example:  make rehearse STACK=dev"):
-        revision.extract(tmp_path, "HEAD", tmp_path / "old")
+        order.extract(tmp_path, "HEAD", tmp_path / "old")
 
 
 def test_what_a_revision_lacks_is_told(asked: Order, tmp_path: Path) -> None:
@@ -235,3 +235,12 @@ def test_what_a_preview_says() -> None:
     for failed in (Result(1, json.dumps({"diagnostics": said}), "and more"), Result(1, "", "warning: a thing\n")):
         with pytest.raises(CommandError, match="warning: a thing"):
             changes.announced(failed)
+
+
+def test_the_outputs_and_the_provider_that_ran_are_read_from_the_state() -> None:
+    stack = {"type": "pulumi:pulumi:Stack", "outputs": {"release": "binderhub"}}
+    random = {"type": "pulumi:providers:random", "inputs": {"version": "4.21.4"}}
+    kubernetes = {"type": "pulumi:providers:kubernetes", "inputs": {"version": "4.34.2"}}
+    for resources, version in (([stack, random, kubernetes], "4.34.2"), ([stack, random], "")):
+        state = json.dumps({"deployment": {"resources": resources}})
+        assert changes.deployed(Result(0, state, "")) == ({"release": "binderhub"}, version)

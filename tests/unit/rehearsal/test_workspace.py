@@ -1,28 +1,30 @@
-"""The rehearsal around the engine: stripped stack files, sealed surroundings, folders of runs, and what is ended."""
+"""The rehearsal around the engine: stripped stack files, sealed surroundings, and what is ended."""
 
 import contextlib
+import importlib.metadata
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from filelock import FileLock
 
 from config import chart
 from config.settings import SettingsError
-from rehearsal import charts, order, runs, workspace
+from rehearsal import charts, order, workspace
 from rehearsal.cluster import kwok, processes
 from rehearsal.errors import UsageError
 from rehearsal.order import Order
 from rehearsal.toolchain import cache
 from rehearsal.toolchain.layout import Toolchain
-from rehearsal.workspace import StackFile
+from rehearsal.workspace import StackFile, Workspace
 from tests.unit.conftest import ROOT
 from tests.unit.rehearsal.test_upgrade import git
 
@@ -123,6 +125,76 @@ def test_seal_lets_nothing_through_but_the_proxy(
     assert workspace.seal(tools, base, base / "kubeconfig") == got, "sealing twice changes nothing"
 
 
+# --- what a person gets -------------------------------------------------------------------------------------------
+
+SAY = '#!/bin/sh\necho "${0##*/} HOME=$HOME KUBECONFIG=$KUBECONFIG" "$@"\n'
+
+
+def test_a_shell_leads_to_the_run_and_only_pulumi_gets_its_home(
+    tools: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))  # of the rehearsal; another shell may have none
+    for folder, name in ((tools.bin, "pulumi"), (tools.bin, "kubectl"), (tmp_path, "other")):
+        (folder / name).write_text(SAY)
+        (folder / name).chmod(0o755)
+    base = tmp_path / "it's a run"
+    space = Workspace(base / "project", base, workspace.seal(tools, base, base / "kubeconfig"))
+    (tmp_path / "env.sh").write_text(space.shell())
+    typed = f". {tmp_path}/env.sh; pulumi stack; kubectl get all; other; pwd; echo $BINDERHUB_REHEARSAL_CACHE; env"
+    mine = {"HOME": "/of-the-user", "PATH": f"{tmp_path}:/usr/bin:/bin"}
+    got = subprocess.run(["sh", "-c", typed], env=mine, cwd=tmp_path, capture_output=True, text=True, check=True)
+    lines = got.stdout.splitlines()
+    assert lines[:5] == [
+        f"pulumi HOME={base}/home KUBECONFIG={base}/kubeconfig -C {base}/project stack",
+        f"kubectl HOME=/of-the-user KUBECONFIG={base}/kubeconfig get all",
+        f"other HOME=/of-the-user KUBECONFIG={base}/kubeconfig",
+        str(tmp_path),
+        str(tmp_path / "cache"),
+    ]
+    changed = {line.partition("=")[0] for line in lines[5:] if line.partition("=")[2] != mine.get(line.split("=")[0])}
+    beside = {name for name in changed if not name.startswith("PULUMI_")} - {"PWD", "OLDPWD", "SHLVL", "_"}
+    assert beside == {"KUBECONFIG", "PATH", cache.CACHE_VARIABLE}
+    assert f"PATH={tools.bin}:{mine['PATH']}" in lines
+
+
+@pytest.fixture
+def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Make an environment with pulumi-kubernetes in a version; none is active."""
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+
+    def make(folder: str, version: str) -> None:
+        about = tmp_path / folder / "lib" / "python3.13" / "site-packages" / f"pulumi_kubernetes-{version}.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: pulumi_kubernetes\nVersion: {version}\n")
+
+    return make
+
+
+@pytest.mark.parametrize("active", ["", "VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_other_packages_in_the_users_environment_are_told(
+    environments: Callable[[str, str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, active: str
+) -> None:
+    ours = importlib.metadata.version("pulumi-kubernetes")
+    assert workspace.differences(tmp_path) == []
+    environments("own", ours)
+    environments(".venv", "4.999.0")
+    (tmp_path / "empty").mkdir()
+    told = f"rehearsed with pulumi-kubernetes {ours}; your environment has 4.999.0 ({tmp_path}/.venv)"
+    assert workspace.differences(tmp_path) == [told]
+    if active:
+        monkeypatch.setenv(active, str(tmp_path / "empty"))  # of something else
+        assert workspace.differences(tmp_path) == [told]
+        monkeypatch.setenv(active, str(tmp_path / "own"))
+        assert workspace.differences(tmp_path) == []
+
+
+def test_every_pulumi_package_is_compared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [re.split("[<>=]", one)[0] for one in project["dependencies"]]
+    assert {name for name in needed if name.startswith("pulumi")} == set(workspace.PACKAGES)
+
+
 # --- processes ----------------------------------------------------------------------------------------------------
 
 
@@ -169,57 +241,6 @@ def test_only_the_runs_own_processes_are_ended_with_their_sessions(
         for process in started:
             process.kill()
             process.wait()
-
-
-# --- runs ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the runs whose processes were ended; none is real."""
-    names: list[str] = []
-    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(processes, "end", lambda folder: names.append(folder.name))
-    return names
-
-
-def in_runs(tmp_path: Path) -> list[str]:
-    return sorted(p.name for p in (tmp_path / "cache" / "runs").iterdir())
-
-
-@pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
-def test_a_run_leaves_nothing(stopped: list[str], tmp_path: Path, error: type[BaseException] | None) -> None:
-    with pytest.raises(error) if error else contextlib.nullcontext(), runs.new("dev") as run:
-        assert run.folder.name.startswith(f"rehearsal-dev-{os.getpid()}-")
-        assert run.folder.stat().st_mode & 0o777 == 0o700
-        assert stopped == []
-        if error:
-            raise error
-    assert stopped == [run.folder.name]
-    assert in_runs(tmp_path) == []
-
-
-def test_a_kept_run_stays_until_asked(stopped: list[str], tmp_path: Path) -> None:
-    with runs.new("dev") as run:
-        run.keep()
-    assert run.kept
-    assert run.folder.is_dir()
-    assert runs.sweep() == []
-    assert stopped == []
-    assert runs.sweep(include_kept=True) == [run.folder.name]
-    assert stopped == [run.folder.name]
-    assert in_runs(tmp_path) == []
-
-
-def test_a_killed_run_is_swept_and_a_living_one_or_what_is_no_run_is_not(stopped: list[str], tmp_path: Path) -> None:
-    folder = tmp_path / "cache" / "runs"
-    for name in ("rehearsal-dev-1-aaaa", "rehearsal-dev-2-bbbb", "rehearsal-notes"):
-        (folder / name).mkdir(parents=True)
-    (folder / "rehearsal-dev-3-cccc").write_text("a file with the name of a run")
-    before = in_runs(tmp_path)
-    with FileLock(folder / "rehearsal-dev-2-bbbb.lock"):
-        assert runs.sweep(include_kept=True) == stopped == ["rehearsal-dev-1-aaaa"]
-    assert [*stopped, *in_runs(tmp_path)] == sorted([*before, "rehearsal-dev-2-bbbb.lock"])
 
 
 # --- what is known before a rehearsal -----------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """The classes and traits that Helm values may set under `config` and under `jupyterhub.hub.config`.
 
-Both are traitlets config of an application, and nothing on the way there checks a name: a misspelt class is ignored in
-silence, an unknown trait is a line in a log. A newer application may know more traits than are known here: so a trait
-is refused where it looks like a misspelt one or stands at the wrong level, and is a warning elsewhere.
+Both are traitlets config of an application, and nothing on the way there checks a name or a value: a misspelt class is
+ignored in silence, an unknown trait is a line in a log, and of a value of another type the application dies, some only
+at the first launch. A newer application may know more traits than are known here: so a trait is refused where it looks
+like a misspelt one or stands at the wrong level, and is a warning elsewhere. A value is refused where its trait's kind
+is known.
 
-The names are data: `traits.json` has them, each with its source and that source's date; `docs/traits.py` updates them
-from the published packages.
+The names and kinds are data: `traits.json` has them, each with its source and that source's date; `docs/traits.py`
+updates them from the published packages.
 """
 
 import difflib
@@ -14,10 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from config.applications import kinds
 from kube.nested import get
 
 Finding = tuple[str, str, str]
-Table = Mapping[str, frozenset[str]]
+# Class -> trait -> its kind, "" if nobody knows it.
+Table = Mapping[str, Mapping[str, str]]
 
 # The command that lets names pass.
 WAY_OUT: Final = 'pulumi config set --path acceptedRisks.unknownConfig "why"'
@@ -34,8 +38,18 @@ def _table(classes: Mapping[str, Any]) -> Table:
     takes the traits of the classes below it, too, with all that these have from elsewhere.
     """
     lines = {name: _line(name, classes) for name in classes}
-    whole = {name: frozenset[str]().union(*(classes[one]["traits"] for one in line)) for name, line in lines.items()}
-    return {name: frozenset[str]().union(*(whole[one] for one in lines if name in lines[one])) for name in classes}
+    whole = {name: _merged(classes[one]["traits"] for one in line) for name, line in lines.items()}
+    return {name: _merged(whole[one] for one in lines if name in lines[one]) for name in classes}
+
+
+def _merged(several: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the traits of several classes; what one of them takes is taken, and nobody knows what one does not say."""
+    found: dict[str, str] = {}
+    for name, trait in (pair for traits in several for pair in traits.items()):
+        kind = trait if isinstance(trait, str) else trait.get("kind", "")
+        known = found.setdefault(name, kind)
+        found[name] = " or ".join(dict.fromkeys([*known.split(" or "), *kind.split(" or ")])) if known and kind else ""
+    return found
 
 
 def _line(name: str, classes: Mapping[str, Any]) -> frozenset[str]:
@@ -65,6 +79,16 @@ def problems(values: Mapping[str, Any], own_names: bool = False) -> Iterator[Fin
             for trait, meant in _strangers(part, right_name, traits):
                 if meant:
                     yield _misspelt(f"{place}.{trait}", meant)
+
+
+def misfits(values: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield each value whose trait takes no such value, as `problems` does; no value is quoted."""
+    for part, name, traits in _sections(values):
+        known = PARTS[part].get(name, {})
+        for trait, value in traits.items() if isinstance(traits, Mapping) else ():
+            kind, place = known.get(trait, ""), f"{part}.{name}.{trait}"
+            if not kinds.fits(kind, value):
+                yield place, kinds.expected(kind), kinds.example(kind, place)
 
 
 def warnings(values: Mapping[str, Any]) -> Iterator[str]:
@@ -98,7 +122,7 @@ def _strangers(part: str, name: str, traits: Any) -> Iterator[tuple[Any, str]]:
     Nothing is yielded of a class whose traits are not known, nor if `traits` is no map.
     """
     classes = PARTS[part]
-    known = classes.get(name, frozenset[str]())
+    known = classes.get(name, {})
     for trait in traits if known and isinstance(traits, Mapping) else ():
         if trait in classes:
             yield trait, f"{part}.{trait}"
