@@ -105,7 +105,7 @@ def _create(tools: Toolchain, folder: Path) -> None:
     binaries = [part for p in programs for part in (f"--{p}-binary", str(tools.bin / p))]
     _run(
         tools, folder, "kwokctl", "create", "cluster", "--name", folder.name, "--runtime", "binary",
-        "--wait", f"{_READY_WITHIN}s", "--config", str(folder / "kwok.yaml"),
+        "--config", str(folder / "kwok.yaml"),
         # Also in the environment, but kwokctl reads variables up to the first blank only.
         "--kubeconfig", str(folder / "kubeconfig"),
         *binaries, "--kwok-controller-binary", str(tools.bin / "kwok"),
