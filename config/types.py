@@ -7,13 +7,14 @@ raises `InvalidValue`, which carries what is expected; it never quotes what it g
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pulumi
 
 from config.errors import InvalidValue
+from kube.nested import mapped
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,20 +37,12 @@ class Secret:
 
 def hidden(value: Any) -> Any:
     """Return a value with a `Secret` in place of each text in it; names in maps stay."""
-    if isinstance(value, dict):
-        return {key: hidden(below) for key, below in value.items()}
-    if isinstance(value, list):
-        return [hidden(below) for below in value]
-    return Secret(value) if isinstance(value, str) else value
+    return mapped(lambda leaf: Secret(leaf) if isinstance(leaf, str) else leaf, value)
 
 
 def revealed(value: Any) -> Any:
     """Return a value with the text of each `Secret` in it, for a check."""
-    if isinstance(value, Mapping):
-        return {key: revealed(below) for key, below in value.items()}
-    if isinstance(value, list):
-        return [revealed(below) for below in value]
-    return value.reveal() if isinstance(value, Secret) else value
+    return mapped(lambda leaf: leaf.reveal() if isinstance(leaf, Secret) else leaf, value)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ Outputs stand at the leaves of a plain dict. A dict made inside `apply` would be
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from config.errors import Problem, SettingsError
 from config.keys import PROJECT
 from config.settings import LoginSettings, Settings
 from config.types import Secret
-from kube.nested import at, get, merged
+from kube.nested import at, get, mapped, merged
 
 # Container runtimes that have no Docker socket on the node.
 _NOT_DOCKER: Final = frozenset({"containerd", "cri-o"})
@@ -167,11 +167,7 @@ def _repositories(settings: Settings) -> dict[str, Any]:
 
 def _with_outputs(value: Any) -> Any:
     """Return a fresh copy in which secrets are outputs."""
-    if isinstance(value, Mapping):
-        return {key: _with_outputs(below) for key, below in value.items()}
-    if isinstance(value, list):
-        return [_with_outputs(below) for below in value]
-    return value.output() if isinstance(value, Secret) else value
+    return mapped(lambda leaf: leaf.output() if isinstance(leaf, Secret) else leaf, value)
 
 
 def _pods(settings: Settings) -> dict[str, Any]:

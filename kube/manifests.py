@@ -10,6 +10,10 @@ Object = Mapping[str, Any]
 # On every object that the program makes itself (Helm labels its own), so that `kubectl get -l` finds them. A name of
 # Kubernetes itself ("Recommended Labels").
 OWN_LABELS: Final = {"app.kubernetes.io/managed-by": "pulumi"}
+# Helm's own marks on every object of a release: whose it is, and that label.
+OF_RELEASE: Final = "meta.helm.sh/release-name"
+OF_NAMESPACE: Final = "meta.helm.sh/release-namespace"
+BY_HELM: Final = {"app.kubernetes.io/managed-by": "Helm"}
 WORKLOADS: Final = ("DaemonSet", "Deployment", "StatefulSet")
 _HOOK: Final = "helm.sh/hook"
 _TESTS: Final = {"test", "test-success", "test-failure"}

@@ -1,6 +1,6 @@
 """Nested maps, as Helm values are: put together, taken apart. Nothing here changes what it is given."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 
@@ -25,6 +25,13 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         below = result.get(key)
         result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return result
+
+
+def mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    """Return a fresh copy in which `change` has been made to every leaf, of maps and lists; keys stay."""
+    if isinstance(value, Mapping):
+        return {key: mapped(change, below) for key, below in value.items()}
+    return [mapped(change, below) for below in value] if isinstance(value, list) else change(value)
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import pulumi
@@ -20,7 +21,7 @@ from kube.api import Answer, Api, side_by_side
 from kube.errors import KubeError
 from kube.helm_releases import KEPT, History, packed
 from kube.manifests import Object, ObjectKey
-from kube.nested import leaves, merged
+from kube.nested import leaves, mapped, merged
 from kube.redaction import LONGEST, Mask
 from preflight import diff, dry_run, rbac, render, report, spawned_pods
 from preflight.diff import Change
@@ -84,11 +85,7 @@ async def _secret_texts(leaf: pulumi.Output[Any]) -> list[str]:
 
 def _filled(value: Any) -> Any:
     """Return values with something in place of what is not known yet."""
-    if isinstance(value, Unknown):
-        return _PLACEHOLDER
-    if isinstance(value, Mapping):
-        return {key: _filled(below) for key, below in value.items()}
-    return [_filled(below) for below in value] if isinstance(value, list) else value
+    return mapped(lambda leaf: _PLACEHOLDER if isinstance(leaf, Unknown) else leaf, value)
 
 
 @dataclass(frozen=True)
@@ -227,7 +224,7 @@ class _Check:
             new=new,
             changes=changes,
             next_revision=history.newest + 1,
-            record=self._record(history, new),
+            record=partial(self._record, history, new),
             own=self.making,
             adopt=given.adopt_release,
             empty_pools="emptyNodePool" in given.accepted_risks,

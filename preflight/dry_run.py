@@ -11,15 +11,14 @@ from typing import Final
 from kube import helm_releases, quantities
 from kube.api import Answer, Api, side_by_side
 from kube.errors import UnknownTypeError
-from kube.manifests import WORKLOADS, Object, ObjectKey, has_pods
+from kube.manifests import BY_HELM, OF_NAMESPACE, OF_RELEASE, WORKLOADS, Object, ObjectKey, has_pods
 from preflight import dependencies, diff, quota, rbac, report, scheduling
 from preflight.questions import Asked, Question, dry_runs, is_here, reads
 from preflight.violations import Finding, Violation, about, listed
 
-# What such a question would answer for that namespace alone.
 _FULL: Final = "exceeded quota"
+# What a question asked in place of a namespace still to be made would answer for that other one alone.
 _OF_STAND_IN: Final = (_FULL, "failed quota", "violates PodSecurity", "usage per", "limit to request ratio")
-_OWNER: Final = ("meta.helm.sh/release-namespace", "meta.helm.sh/release-name")
 _NO_DRY_RUN: Final = "does not support dry run"
 # Another manager's fields are not Pulumi's to change; its own managers' names differ, but their values do not.
 _PULUMI: Final = "pulumi-kubernetes"
@@ -180,9 +179,9 @@ class _Asking:
         question = self.question
         found = question.read(key, question.new[key]["apiVersion"]).body.get("metadata") or {}
         notes, marks = found.get("annotations") or {}, found.get("labels") or {}
-        place, release = (notes.get(name, "?") for name in _OWNER)
+        place, release = (notes.get(name, "?") for name in (OF_NAMESPACE, OF_RELEASE))
         is_own = (place, release) == (question.namespace, question.release)
-        if not is_own or marks.get("app.kubernetes.io/managed-by") != "Helm":
+        if not is_own or not BY_HELM.items() <= marks.items():
             self.taken.setdefault((place, release), []).append(key)
 
     def _owners(self) -> Iterator[Violation]:

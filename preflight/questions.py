@@ -22,8 +22,9 @@ class Question:
 
     `user` asks with the user's own rights, `account` as whoever will install; `nodes` reads the cluster's. `exists`
     tells whether the namespace does; `spawned` are templates of the pods that the hub makes later, by name. `own` are
-    objects beside the release that Pulumi itself is about to make; with `adopt`, what exists is taken over. `record` is
-    about what Helm will keep. With `empty_pools`, nodes may come when they are needed, and are not looked at.
+    objects beside the release that Pulumi itself is about to make; with `adopt`, what exists is taken over. `record`
+    packs about what Helm will keep, if that is asked about. With `empty_pools`, nodes may come when they are needed,
+    and are not looked at.
     """
 
     user: Api
@@ -36,7 +37,7 @@ class Question:
     new: Mapping[ObjectKey, Object]
     changes: Sequence[Change]
     next_revision: int
-    record: str = ""
+    record: Callable[[], str] = str
     own: Sequence[Object] = ()
     adopt: bool = False
     empty_pools: bool = False
@@ -105,7 +106,9 @@ def dry_runs(question: Question) -> Iterator[Asked]:
     if question.next_revision <= helm_releases.KEPT:  # after that Helm takes an old one away first
         name = f"sh.helm.release.v1.{question.release}.v{question.next_revision}"
         about = {"apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1", "metadata": {"name": name}}
-        yield _as_asked(question, "record", ObjectKey("Secret", name), {**about, "data": {"release": question.record}})
+        yield _as_asked(
+            question, "record", ObjectKey("Secret", name), {**about, "data": {"release": question.record()}}
+        )
     for key, one in manifests.by_key(question.own, question.namespace).items():
         yield _as_asked(question, "own", key, one)
     # The user asks about pods: others will make them than who installs.

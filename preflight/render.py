@@ -16,6 +16,7 @@ from pulumi.runtime import invoke_async
 from config.chart import CHART_NAME, Chart
 from kube import manifests
 from kube.manifests import ObjectKey
+from kube.nested import mapped
 from preflight.violations import RenderingError, Violation, place_advice
 
 _TEMPLATE: Final = "kubernetes:helm:template"
@@ -52,11 +53,7 @@ async def render(
 
 def _with_integers(value: Any) -> Any:
     """Return a value in which whole numbers are integers: the engine hands over floats alone, and 1.0 is refused."""
-    if isinstance(value, Mapping):
-        return {name: _with_integers(below) for name, below in value.items()}
-    if isinstance(value, list):
-        return [_with_integers(below) for below in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return mapped(lambda leaf: int(leaf) if isinstance(leaf, float) and leaf.is_integer() else leaf, value)
 
 
 def options(chart: Chart, release: str, namespace: str, values: Mapping[str, Any]) -> str:

@@ -1,7 +1,4 @@
-"""What a preview says of a change: one line, with what it means for the people who use the hub; whose things are.
-
-Pure functions.
-"""
+"""What a preview says of a change: one line, with what it means for the people who use the hub; whose things are."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -180,8 +177,6 @@ def _is_pulumis(answer: Answer) -> bool:
 
 # --- the user database ------------------------------------------------------------------------------------------------
 
-_KEPT_IN: Final = ObjectKey("PersistentVolumeClaim", "hub-db-dir")
-
 
 def migration(old: Mapping[ObjectKey, Object], new: Mapping[ObjectKey, Object]) -> str | Violation:
     """Return what another JupyterHub means for the database on the hub's volume; "" for nothing, or nothing known.
@@ -190,7 +185,7 @@ def migration(old: Mapping[ObjectKey, Object], new: Mapping[ObjectKey, Object]) 
     (seen with charts 3958 and 3506: "Can't locate revision identified by ...", while Helm reports success).
     """
     before, after = (versions.in_image(_hub_image(objects)) for objects in (old, new))
-    if not versions.is_migrated(before, after) or _KEPT_IN not in old or _KEPT_IN not in new:
+    if not versions.is_migrated(before, after) or DATABASE not in old or DATABASE not in new:
         return ""
     if versions.is_older(before, after):
         # Also when `up` fails after it: Helm then goes back to the hub that does not know the database any more.

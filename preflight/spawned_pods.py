@@ -8,6 +8,8 @@ section 4; labels: kubespawner's `_build_pod_labels`, BinderHub's `KubernetesBui
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from kube.nested import get
+
 USER: Final = "users-server"
 BUILD: Final = "build"
 # A repository that BinderHub's own page names: as its image is called behind the prefix, and as the build knows it.
@@ -91,9 +93,7 @@ def _template(spec: Mapping[str, Any], container: Mapping[str, Any], metadata: M
 
 def _at(values: Mapping[str, Any], path: str, of_type: type = dict) -> Any:
     """Return what stands at a dotted path; nothing of that type, if it is none: whoever reads the value will say so."""
-    found: Any = values
-    for name in path.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
+    found = get(values, path)
     return found if isinstance(found, of_type) else of_type()
 
 

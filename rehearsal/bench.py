@@ -47,7 +47,7 @@ def bench(count: int, against: str, screen: Screen) -> bool:
 
     With `against`, a git revision, its own rehearsal is measured in turns with the working tree's.
     """
-    layout.ensure(console=screen.console)
+    tools = layout.ensure(console=screen.console)
     runs.sweep()
     with tempfile.TemporaryDirectory() as folder:
         projects = {"working tree": workspace.PROJECT}
@@ -55,7 +55,7 @@ def bench(count: int, against: str, screen: Screen) -> bool:
             other = Path(folder, "revision")
             projects[order.extract(workspace.PROJECT, against, other)] = other
         _tell(_rehearsals(projects, count, screen), screen)
-    return _check(count, screen)
+    return _check(tools, count, screen)
 
 
 # --- a warm rehearsal ---------------------------------------------------------------------------------------------
@@ -123,8 +123,7 @@ def _tell(found: Mapping[str, list[dict[str, _Part]]], screen: Screen) -> None:
 # --- the check ----------------------------------------------------------------------------------------------------
 
 
-def _check(count: int, screen: Screen) -> bool:
-    tools = layout.ensure(console=screen.console)
+def _check(tools: layout.Toolchain, count: int, screen: Screen) -> bool:
     with runs.new("bench", workspace.PROJECT) as run, preloaded.running(run.folder) as python:
         kwok.start(tools, run.folder, ["minikube"])
         surroundings = workspace.seal(tools, run.folder, run.folder / "kubeconfig", python)

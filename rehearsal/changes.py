@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from kube.manifests import OWN_LABELS, WORKLOADS, ObjectKey, key_of, pod_template
+from kube.manifests import OF_RELEASE, OWN_LABELS, WORKLOADS, ObjectKey, key_of, pod_template
 from kube.run import Result
 from rehearsal.errors import CommandError
 from rehearsal.workspace import Workspace
@@ -38,7 +38,7 @@ def made_by_stack(item: Mapping[str, Any]) -> bool:
     about = item["metadata"]
     if about.get("ownerReferences"):
         return False  # made by a controller, which copies annotations on
-    by_helm = "meta.helm.sh/release-name" in about.get("annotations", {})
+    by_helm = OF_RELEASE in about.get("annotations", {})
     return bool(by_helm or OWN_LABELS.items() <= about.get("labels", {}).items())
 
 

@@ -87,8 +87,8 @@ def _by_helm(release: state.Resource, records: Sequence[Object]) -> tuple[Object
         return {}, [Difference(key, "", "deleted")]
     # What Helm adds to every object (seen with pulumi-kubernetes 4.25.0). Without it the next upgrade refuses the
     # object, so that it counts as drift when it is gone.
-    notes = {"meta.helm.sh/release-name": name, "meta.helm.sh/release-namespace": namespace}
-    owner = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": notes}}
+    notes = {manifests.OF_RELEASE: name, manifests.OF_NAMESPACE: namespace}
+    owner = {"metadata": {"labels": manifests.BY_HELM, "annotations": notes}}
     objects = {k: nested.merged(one, owner) for k, one in history.objects.items() if not manifests.hooks(one)}
     known = ((release.get("outputs") or {}).get("status") or {}).get("revision")
     # After an `up` that failed, the state has another revision than the deployed one.

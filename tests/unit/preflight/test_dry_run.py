@@ -105,7 +105,7 @@ def test_tiller_asks_about_objects_and_the_user_about_pods_and_what_pulumi_makes
 
 def test_helms_next_record_is_as_large_as_it_will_be() -> None:
     api = FakeApi()
-    ask(api, [], CHART, record="H4sI")
+    ask(api, [], CHART, record=lambda: "H4sI")
     (asked,) = [one.body for one in sent(api, "POST") if one.kind == "Secret"]
     assert (asked["type"], asked["data"]) == ("helm.sh/release.v1", {"release": "H4sI"})
 
